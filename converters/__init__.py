@@ -1,0 +1,1 @@
+"""From a PyTorch module to the graph, and from the graph to model files."""

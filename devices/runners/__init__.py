@@ -1,0 +1,1 @@
+"""What turns one artifact and one plan into raw samples."""

@@ -1,0 +1,1 @@
+"""edgezoo: image networks from PyTorch to phones."""

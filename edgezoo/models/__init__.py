@@ -1,0 +1,1 @@
+"""Reference networks, their registry and their weights."""

@@ -1,0 +1,340 @@
+"""The nouns: frozen data that the stages hand to each other; read this file first.
+
+Standard library only, so that the command line starts quickly. ``to_json`` turns any noun
+into what ``--json`` prints and manifests hold: the dataclass fields, nothing renamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Shape = tuple[int, ...]
+Format = Literal["tflite", "onnx"]
+Provenance = Literal["phone", "simulated", "host", "gpu", "imported"]
+Status = Literal["ok", "unstable", "throttled", "failed"]
+IoDtype = Literal["int8", "float32"]
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+SUFFIXES: Mapping[Format, str] = {"tflite": ".tflite", "onnx": ".onnx"}
+
+
+def to_json(value: Any) -> Any:  # Any: the point is to accept every noun
+    """Return ``value`` as plain JSON data: dataclasses to dicts, tuples to lists, paths to strings."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_json(getattr(value, f.name)) for f in fields(value) if f.repr}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+# ---------------------------------------------------------------------------- models
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How a photo becomes a model input; belongs to the weights, not to the architecture.
+
+    The shorter side is resized to ``resize`` pixels, the centre ``size``x``size`` crop taken,
+    then ``(pixel - mean) / std`` per channel on pixel values 0-255, in ``channel_order``.
+    """
+
+    size: int = 224
+    resize: int = 256
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+    channel_order: Literal["rgb", "bgr"] = "rgb"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsSource:
+    """Published weights that ``--weights NAME`` can load.
+
+    ``locate`` returns the file and raises ``WeightsError`` with the command that installs it.
+    ``options`` are the builder's options that these weights were trained with.
+    """
+
+    name: str
+    locate: Callable[[], Path] = field(repr=False)
+    preprocessing: Preprocessing
+    source: str
+    license: str
+    top1: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One network of the zoo: how to build it and what was published about it.
+
+    ``params`` and ``macs`` are exact counts at ``input`` (batch, channels, height, width), proven
+    by the tests; ``published`` holds the paper's rounded numbers, each value beside its source.
+    ``build(**options)`` returns the ``nn.Module`` with freshly initialised weights, in train mode.
+    """
+
+    name: str
+    family: str
+    build: Callable[..., nn.Module] = field(repr=False)
+    input: Shape
+    params: int
+    macs: int
+    published: Mapping[str, Any]
+    preprocessing: Preprocessing = Preprocessing()
+    weights: tuple[WeightsSource, ...] = ()
+    labels: str = "imagenet-1k"
+    license: str = "Apache-2.0"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What ``edgezoo info`` and ``edgezoo list`` print of a network."""
+
+    name: str
+    family: str
+    params: int
+    macs: int
+    input: Shape
+    published: Mapping[str, Any]
+    weights: tuple[str, ...] = ()
+    preprocessing: Preprocessing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Everything needed to build the same PyTorch module again.
+
+    ``model`` is a zoo name or ``package.module:factory``; ``weights`` a source name, a file, or
+    ``random`` (then ``seed`` matters) or ``factory`` (the factory's own); ``weights_sha256`` covers
+    every tensor of the state dict, so two origins are the same network only if it agrees.
+    """
+
+    model: str
+    weights: str
+    weights_sha256: str
+    seed: int
+    input: Shape
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A module in eval mode with its weights, and where both came from."""
+
+    name: str
+    module: nn.Module = field(repr=False)
+    origin: Origin
+    preprocessing: Preprocessing
+    labels: str | None
+    spec: ModelSpec | None = None
+
+
+# ------------------------------------------------------------- artifacts and comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """An artifact's outputs against the PyTorch module's, over ``samples`` inputs.
+
+    ``sqnr_db`` is 10*log10(signal power / error power) over all logits; ``max_rel`` is the largest
+    absolute difference over the largest absolute reference value. ``held_out`` tells whether the
+    inputs were kept out of calibration (``None`` where nothing was calibrated), ``inputs`` what they were.
+    """
+
+    sqnr_db: float
+    max_abs: float
+    max_rel: float
+    cosine: float
+    top1_agreement: float
+    samples: int
+    inputs: str = "random"
+    held_out: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A numeric scheme: bits of weights and activations, and the SQNR below which it failed.
+
+    ``None`` bits mean float32. The name is decodable: ``w8a8`` is 8-bit weights, 8-bit activations.
+    """
+
+    name: str
+    weight_bits: int | None
+    activation_bits: int | None
+    floor_db: float
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A model file that was written, run and compared with PyTorch.
+
+    ``manifest`` is the JSON file beside it; ``parent`` the sha256 of the float artifact's graph for a
+    quantized one; ``reused`` tells that an earlier identical run had already made it.
+    """
+
+    path: Path
+    format: Format
+    recipe: str
+    sha256: str
+    bytes: int
+    model: str
+    comparison: Comparison
+    manifest: Path
+    parent: str | None = None
+    reused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionResult:
+    """What ``convert`` and ``quantize`` return."""
+
+    artifacts: tuple[Artifact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationResult:
+    """What ``verify`` returns: the stored file compared anew."""
+
+    artifacts: tuple[Artifact, ...]
+
+
+# ----------------------------------------------------------------------- measurements
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to measure: ``processes`` fresh processes per model, interleaved over models,
+    each with ``warmup`` untimed runs, then at least ``runs`` timed ones and ``min_seconds`` of them.
+    """
+
+    threads: int = 1
+    processes: int = 5
+    warmup: int = 5
+    runs: int = 30
+    min_seconds: float = 0.0
+    timeout_s: float = 600.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """The machine a number was measured on, and its state at the time."""
+
+    name: str
+    kind: Provenance
+    cpu: str
+    cores: int
+    memory_mib: int
+    os: str
+    governor: str | None = None
+    load_1min: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Latency in milliseconds: the median of process medians, the 90th percentile of all samples,
+    and a 95 % bootstrap interval of the median over processes (low, high).
+    """
+
+    median: float
+    p90: float
+    interval: tuple[float, float]
+    minimum: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSamples:
+    """Raw samples of one process, in milliseconds of wall and CPU time, in the order taken."""
+
+    wall_ms: tuple[float, ...]
+    cpu_ms: tuple[float, ...]
+    load_ms: float
+    first_ms: float
+    peak_memory_mib: float
+    involuntary_switches: int
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One artifact timed on one device, with all that is needed to take the number again.
+
+    ``latency_ms`` is ``None`` where ``status`` is ``failed``; ``failure_class`` and ``message`` then
+    say why. ``delegate`` tells which accelerator was asked for and what it really took.
+    """
+
+    artifact: str
+    artifact_sha256: str
+    model: str
+    format: Format
+    recipe: str
+    device: DeviceInfo
+    provenance: Provenance
+    status: Status
+    failure_class: str | None
+    message: str | None
+    latency_ms: Latency | None
+    peak_memory_mib: float | None
+    runner: str
+    runner_version: str
+    delegate: Mapping[str, Any]
+    plan: Plan
+    processes: tuple[ProcessSamples, ...]
+    versions: Mapping[str, str]
+    measured_at: str
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BenchResult:
+    """What ``bench`` returns."""
+
+    measurements: tuple[Measurement, ...]
+
+
+# ----------------------------------------------------------------------------- report
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One class with its softmax probability."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryPhoto:
+    """A photo and what each artifact (file name; ``pytorch`` for the module) sees in it, best first.
+
+    ``thumbnail`` is a base64 JPEG; ``calibrated`` tells that the photo was used for calibration.
+    """
+
+    name: str
+    thumbnail: str
+    predictions: Mapping[str, tuple[Prediction, ...]]
+    calibrated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFiles:
+    """The files that ``report`` wrote."""
+
+    html: Path
+    markdown: Path
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What ``run`` returns: everything made from one model."""
+
+    artifacts: tuple[Artifact, ...]
+    measurements: tuple[Measurement, ...]
+    report: ReportFiles

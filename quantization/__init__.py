@@ -1,0 +1,1 @@
+"""Recipes, ranges and integer grids on the graph."""
