@@ -1,0 +1,80 @@
+"""Runs a graph in torch: the oracle of every pass, and the way ranges are collected.
+
+Differentiable; float32 or float64; values that carry ``QuantParams`` are rounded to their grid when
+``fake_quantize`` is set. Intermediates are freed after their last reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgezoo.graph.graph import Graph, QuantParams, Value, dequantized
+from edgezoo.graph.ops import OPS
+
+Observer = Callable[[Value, Tensor], None]
+
+INTEGER_RANGES = {"int8": (-128, 127), "int32": (-(2**31), 2**31 - 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A graph with its constants as torch tensors, ready to run many times."""
+
+    graph: Graph
+    constants: Mapping[str, Tensor] = field(repr=False)
+    last_reader: Mapping[str, int] = field(repr=False)
+    dtype: torch.dtype
+    fake_quantize: bool
+
+    def run(self, *inputs: Tensor, observe: Observer | None = None) -> tuple[Tensor, ...]:
+        """Return the outputs; ``observe(value, tensor)`` sees every input and computed value."""
+        live = dict(self.constants)
+        for name, tensor in zip(self.graph.inputs, inputs, strict=True):
+            live[name] = self._store(name, tensor.to(self.dtype), observe)
+        for index, node in enumerate(self.graph.nodes):
+            result = OPS[node.op].run(node.attrs, *(live[name] for name in node.inputs))
+            live[node.output] = self._store(node.output, result, observe)
+            for name in {*node.inputs, node.output}:
+                if self.last_reader.get(name, index) == index and name not in self.graph.outputs:
+                    del live[name]
+        return tuple(live[name] for name in self.graph.outputs)
+
+    def _store(self, name: str, tensor: Tensor, observe: Observer | None) -> Tensor:
+        value = self.graph.values[name]
+        if self.fake_quantize and value.quant is not None:
+            tensor = fake_quantized(tensor, value.quant)
+        if observe is not None:
+            observe(value, tensor)
+        return tensor
+
+
+def compile_graph(
+    graph: Graph, *, dtype: torch.dtype = torch.float32, fake_quantize: bool = True
+) -> Program:
+    """Prepare ``graph``; constants share memory with the graph's arrays where the dtype agrees."""
+    last_reader = {name: index for index, node in enumerate(graph.nodes) for name in node.inputs}
+    constants = {name: _constant(graph, name, dtype) for name in graph.constants}
+    return Program(graph, constants, last_reader, dtype, fake_quantize)
+
+
+def fake_quantized(tensor: Tensor, quant: QuantParams) -> Tensor:
+    """Round to the per-tensor grid and back: ``s * (clip(round(x/s) + z, low, high) - z)``, ties to even."""
+    low, high = INTEGER_RANGES[quant.dtype]
+    return torch.fake_quantize_per_tensor_affine(
+        tensor.float(), float(quant.scale[0]), int(quant.zero_point[0]), low, high
+    ).to(tensor.dtype)
+
+
+def _constant(graph: Graph, name: str, dtype: torch.dtype) -> Tensor:
+    array, quant = graph.constants[name], graph.values[name].quant
+    if quant is not None:
+        return torch.from_numpy(dequantized(array, quant)).to(dtype)
+    if not array.flags.writeable:
+        array = array.copy()
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor
