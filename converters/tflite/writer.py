@@ -1,0 +1,81 @@
+"""Writes a graph as a TFLite model: NHWC pictures in and out, one signature, the graph's own names.
+
+A graph whose values carry int8 grids becomes a fully integer model; with ``io_dtype`` "float32" a
+QUANTIZE stands behind each input and a DEQUANTIZE before each output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgezoo.converters.tflite import ops_convolution, ops_elementwise
+from edgezoo.converters.tflite.layout import Order, default_order, stored
+from edgezoo.converters.tflite.lowering import LOWERINGS, State, grid
+from edgezoo.errors import ArtifactError
+from edgezoo.graph.graph import Graph
+from edgezoo.graph.passes.activations import non_negative
+from edgezoo.types import IoDtype
+
+__all__ = ["TfliteFile", "ops_convolution", "ops_elementwise", "tflite_bytes"]
+
+LIMIT_BYTES = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class TfliteFile:
+    """The bytes of a model, and the axis orders of its inputs and outputs in PyTorch's terms."""
+
+    data: memoryview
+    input_orders: tuple[Order, ...]
+    output_orders: tuple[Order, ...]
+
+
+def tflite_bytes(graph: Graph, *, io_dtype: IoDtype = "float32") -> TfliteFile:
+    """Return ``graph`` as a TFLite file.
+
+    Raises:
+        ArtifactError: the weights exceed the 2 GB that a flatbuffer can hold.
+    """
+    size = sum(array.nbytes for array in graph.constants.values())
+    if size > LIMIT_BYTES:
+        raise ArtifactError(
+            f"{graph.name} holds {size / 2**30:.1f} GB of weights and a TFLite file at most 2 GB; "
+            "convert it with --to onnx or quantize it"
+        )
+    state = State(graph, non_negative(graph))
+    inputs = {name: _input(state, name, io_dtype) for name in graph.inputs}
+    for node in graph.nodes:
+        LOWERINGS[node.op](state, node)
+    single = len(graph.outputs) == 1
+    outputs = {
+        "output" if single else f"output_{index}": _output(state, name, io_dtype)
+        for index, name in enumerate(graph.outputs)
+    }
+    return TfliteFile(
+        state.model.serialize(inputs, outputs),
+        tuple(default_order(len(graph.shape(name))) for name in graph.inputs),
+        tuple(default_order(len(graph.shape(name))) for name in graph.outputs),
+    )
+
+
+def _input(state: State, name: str, io_dtype: IoDtype) -> int:
+    value = state.graph.values[name]
+    order = default_order(len(value.shape))
+    if value.quant is None or io_dtype == "int8":
+        return state.put(name, order)
+    outer = state.model.tensor(name, stored(value.shape, order), "float32")
+    inner = state.model.tensor(f"{name}/quantized", stored(value.shape, order), *grid(value, order))
+    state.operator("QUANTIZE", [outer], inner)
+    state.alias(name, inner, order)
+    return outer
+
+
+def _output(state: State, name: str, io_dtype: IoDtype) -> int:
+    value = state.graph.values[name]
+    order = default_order(len(value.shape))
+    tensor = state.get(name, order)
+    if value.quant is None or io_dtype == "int8":
+        return tensor
+    outer = state.model.tensor(f"{name}/float", stored(value.shape, order), "float32")
+    state.model.operator("DEQUANTIZE", [tensor], outer, None, 2)
+    return outer
