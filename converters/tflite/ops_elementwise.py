@@ -82,6 +82,15 @@ def _one_input(state: State, node: Node, code: str, options: Any = None, *more: 
     state.operator(code, [tensor, *more], state.put(node.output, order), options)
 
 
+@lowers("requantize")
+def requantize(state: State, node: Node) -> None:
+    """QUANTIZE onto a grid or from one to another, DEQUANTIZE off it."""
+    if state.graph.values[node.output].quant is None:
+        _one_input(state, node, "DEQUANTIZE", None)
+    else:
+        _one_input(state, node, "QUANTIZE", None)
+
+
 @lowers("gelu")
 def gelu(state: State, node: Node) -> None:
     options = schema.GeluOptionsT()

@@ -152,6 +152,7 @@ _ENTRIES = (
     _unary("sin", torch.sin),
     _unary("cos", torch.cos),
     _unary("floor", torch.floor),
+    _unary("requantize", lambda x: x),  # the same numbers on another grid, or off the grid
     Op("gelu", A.Gelu, lambda a, x: F.gelu(x, approximate="tanh" if a.tanh else "none")),
     Op("leaky_relu", A.Slope, lambda a, x: F.leaky_relu(x, a.slope)),
     Op("elu", A.Slope, lambda a, x: F.elu(x, a.slope)),

@@ -1,0 +1,202 @@
+"""Model files and the manifests beside them: written whole, found again by their key.
+
+``lite0.tflite`` has its manifest in ``lite0.tflite.json``. The manifest's ``key`` is the hash of all
+that decides the file's content, so a second run knows whether the file is already the right one.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from edgezoo.errors import ArtifactError, OutputError
+from edgezoo.types import FORMATS, SUFFIXES, Artifact, Comparison, Format, Origin, to_json
+
+SCHEMA = 1
+
+
+def manifest_path(path: Path) -> Path:
+    """Return where the manifest of ``path`` lies."""
+    return path.with_name(path.name + ".json")
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def key_of(**parts: Any) -> str:
+    """Return the hash of everything that decides an artifact's content; parts must be JSON data."""
+    text = json.dumps(to_json(parts), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def format_of(path: Path) -> Format:
+    """Return the format that the suffix names."""
+    for name in FORMATS:
+        if path.suffix == SUFFIXES[name]:
+            return name
+    known = " or ".join(SUFFIXES.values())
+    raise ArtifactError(
+        f"{path} is no model file that edgezoo knows; give a path ending in {known}"
+    )
+
+
+def prepare_folder(folder: Path) -> None:
+    """Create an output folder and prove that it can be written to.
+
+    Raises:
+        OutputError: it cannot be created or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """Turn an ``OSError`` of writing into one sentence with the next step."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return OutputError(f"no space left to write {path}; free some or choose another --out")
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return OutputError(f"cannot write {path} ({reason}); choose another --out")
+
+
+@contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside ``path``; it disappears unless the block renames it away.
+
+    Raises:
+        OutputError: the file cannot be created or written.
+    """
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".edgezoo-", suffix=path.suffix)
+        os.close(handle)
+    except OSError as error:
+        raise output_error(path, error) from error
+    try:
+        yield Path(name)
+    except OSError as error:
+        raise output_error(path, error) from error
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
+    """Write a whole file or nothing: temporary file, flush to disk, rename.
+
+    Raises:
+        OutputError: the path cannot be written, or the disk is full.
+    """
+    with staged(path) as temporary:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON data, whole or not at all."""
+    write_bytes(path, (json.dumps(to_json(value), indent=2) + "\n").encode())
+
+
+def publish(staged_file: Path, path: Path, manifest: Mapping[str, Any]) -> None:
+    """Rename a verified file to its place, its manifest first removed and then written anew.
+
+    A crash in between leaves a model without manifest, which the next run makes again.
+    """
+    manifest_path(path).unlink(missing_ok=True)
+    staged_file.chmod(0o644)
+    staged_file.replace(path)
+    write_json(manifest_path(path), manifest)
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return the manifest of an artifact.
+
+    Raises:
+        ArtifactError: the artifact or its manifest is missing or damaged.
+    """
+    where = manifest_path(path)
+    if not path.exists():
+        raise ArtifactError(f"{path} does not exist; give the path of an artifact")
+    try:
+        content = json.loads(where.read_text())
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            f"{path} has no manifest {where.name} beside it; make it with edgezoo convert"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{where} is damaged ({error}); convert the model again") from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise ArtifactError(f"{where} is no manifest of schema {SCHEMA}; convert the model again")
+    return content
+
+
+def origin_of(manifest: Mapping[str, Any]) -> Origin:
+    """Return where the artifact's network came from."""
+    entry = dict(manifest["origin"])
+    return Origin(**{**entry, "input": tuple(entry["input"])})
+
+
+def artifact_of(path: Path, manifest: Mapping[str, Any], *, reused: bool = False) -> Artifact:
+    """Return the noun that a manifest describes."""
+    known = {field.name for field in fields(Comparison)}
+    comparison = {k: v for k, v in manifest["comparison"].items() if k in known}
+    return Artifact(
+        path=path,
+        format=manifest["format"],
+        recipe=manifest["recipe"],
+        sha256=manifest["sha256"],
+        bytes=manifest["bytes"],
+        model=manifest["model"],
+        comparison=Comparison(**comparison),
+        manifest=manifest_path(path),
+        parent=manifest.get("parent"),
+        reused=reused,
+    )
+
+
+def find_existing(path: Path, key: str) -> Artifact | None:
+    """Return the artifact at ``path`` if it is whole and was made from the same inputs.
+
+    A file without a readable manifest, or one that was changed since, counts as not there.
+
+    Raises:
+        ArtifactError: another run's artifact is in the way.
+    """
+    if not path.exists() or not manifest_path(path).exists():
+        return None
+    try:
+        manifest = read_manifest(path)
+    except ArtifactError:
+        return None
+    if manifest["key"] != key:
+        raise ArtifactError(
+            f"{path} was made from other inputs ({_describe(manifest)}); "
+            "choose another --out, or pass --force to replace it"
+        )
+    intact = manifest["sha256"] == file_sha256(path)
+    return artifact_of(path, manifest, reused=True) if intact else None
+
+
+def _describe(manifest: Mapping[str, Any]) -> str:
+    origin = manifest.get("origin", {})
+    shape = "x".join(map(str, origin.get("input", [])))
+    return (
+        f"{origin.get('model')}, weights {origin.get('weights')}, seed {origin.get('seed')}, "
+        f"input {shape}, recipe {manifest.get('recipe')}"
+    )

@@ -1,0 +1,140 @@
+"""Static quantization of a graph: observe, try range rules, keep what held-out photos prefer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edgezoo.compare import sqnr_db
+from edgezoo.errors import NonFiniteError
+from edgezoo.graph.graph import Graph, QuantParams, Value
+from edgezoo.graph.interpreter import compile_graph
+from edgezoo.quantization.assemble import assemble
+from edgezoo.quantization.assign import (
+    SHARED,
+    activation_grids,
+    insert_borders,
+    shared_grids,
+)
+from edgezoo.quantization.observe import Observer
+from edgezoo.quantization.qparams import activation_grid
+from edgezoo.quantization.ranges import RULES, Rule
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """What calibration saw: one observer per group of values that share a grid."""
+
+    groups: Mapping[str, str]
+    observers: Mapping[str, Observer]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """A quantized graph, the rule that was kept, and what every rule reached in dB."""
+
+    graph: Graph
+    rule: str
+    rules: Mapping[str, float]
+    repairs: tuple[str, ...]
+
+
+def batches(graph: Graph, inputs: Array) -> list[Tensor]:
+    """Cut inputs (n, …) into tensors of the graph's batch; a last incomplete one is dropped."""
+    size = graph.shape(graph.inputs[0])[0]
+    count = max(len(inputs) // size, 1)
+    return [torch.from_numpy(inputs[i * size : (i + 1) * size]) for i in range(count)]
+
+
+def run_all(graph: Graph, inputs: Array, *, fake_quantize: bool = True) -> list[Array]:
+    """Return the graph's outputs for all ``inputs``, in float32."""
+    program = compile_graph(graph, fake_quantize=fake_quantize)
+    with torch.inference_mode():
+        results = [program.run(batch) for batch in batches(graph, inputs)]
+    return [torch.cat(parts).numpy() for parts in zip(*results, strict=True)]
+
+
+def observe(graph: Graph, inputs: Array) -> Observations:
+    """Run calibration inputs through a graph with borders and watch every free value.
+
+    Values that only move data are skipped: their elements were seen at the source.
+
+    Raises:
+        NonFiniteError: an activation is NaN or infinite.
+    """
+    groups = shared_grids(graph)
+    moving = {node.output for node in graph.nodes if node.op in SHARED}
+    observers: dict[str, Observer] = {}
+
+    def watch(value: Value, tensor: Tensor) -> None:
+        group = groups.get(value.name)
+        if group is None or value.name in moving:
+            return
+        observer = observers.setdefault(group, Observer())
+        observer.update(tensor)
+        if not np.isfinite(observer.low + observer.high):
+            raise NonFiniteError(
+                f"{value.name} holds NaN or infinity during calibration; check the weights"
+            )
+
+    program = compile_graph(graph)
+    with torch.inference_mode():
+        for batch in batches(graph, inputs):
+            program.run(batch, observe=watch)
+    for name, group in groups.items():
+        if name in graph.constants:
+            observer = observers.setdefault(group, Observer())
+            observer.update(torch.from_numpy(np.array(graph.constants[name])))
+    return Observations(groups, observers)
+
+
+def grids_by(graph: Graph, observed: Observations, rule: Rule) -> dict[str, QuantParams]:
+    """Return the grid of every integer value under one range rule."""
+
+    def grid_of(group: str) -> QuantParams:
+        observer = observed.observers.get(group)
+        return activation_grid(0.0, 1.0) if observer is None else activation_grid(*rule(observer))
+
+    return activation_grids(graph, observed.groups, grid_of)
+
+
+def quantize(
+    graph: Graph,
+    calibration: Array,
+    selection: Array,
+    *,
+    rules: Mapping[str, Rule] = RULES,
+    progress: Callable[[str], None] = lambda message: None,
+) -> Quantized:
+    """Return ``graph`` (optimized, float) in int8, ranges from ``calibration`` (n, …).
+
+    Each rule of ``rules`` is tried; the one with the best SQNR on ``selection``, which calibration
+    never saw, is kept.
+    """
+    prepared = insert_borders(graph)
+    progress("observing activations")
+    observed = observe(prepared, calibration)
+    reference = run_all(prepared, selection, fake_quantize=False)
+    scores: dict[str, float] = {}
+    best: tuple[float, str, Graph] | None = None
+    for name, rule in rules.items():
+        progress(f"trying range rule {name}")
+        candidate = assemble(prepared, grids_by(prepared, observed, rule))
+        scores[name] = round(score(reference, run_all(candidate, selection)), 3)
+        if best is None or scores[name] > best[0]:
+            best = (scores[name], name, candidate)
+    assert best is not None
+    return Quantized(best[2], best[1], scores, ())
+
+
+def score(reference: list[Array], candidate: list[Array]) -> float:
+    """Return the SQNR in dB over all outputs."""
+    pairs = zip(reference, candidate, strict=True)
+    return float(np.mean([sqnr_db(exact, other) for exact, other in pairs]))
