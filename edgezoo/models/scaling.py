@@ -1,0 +1,57 @@
+"""Compound scaling of the EfficientNet family, as pure functions and one table.
+
+No torch here: the registry reads resolutions from this table. The released coefficients are not
+an exact power law of the paper's phi, so the table is the truth (arXiv 1905.11946; resolutions of
+Lite from the authors' builder, 280 and 300 for Lite3 and Lite4, not timm's 300 and 380).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Multipliers of width and depth, the input's side in pixels, the classifier's dropout.
+
+    ``lite`` keeps stem (32) and head (1280) widths and the repeats of the first and last stage
+    unscaled, drops squeeze-and-excite and takes ReLU6 for SiLU.
+    """
+
+    width: float
+    depth: float
+    resolution: int
+    dropout: float
+    lite: bool = False
+
+
+SCALINGS: Mapping[str, Scaling] = {
+    "b0": Scaling(1.0, 1.0, 224, 0.2),
+    "b1": Scaling(1.0, 1.1, 240, 0.2),
+    "b2": Scaling(1.1, 1.2, 260, 0.3),
+    "b3": Scaling(1.2, 1.4, 300, 0.3),
+    "b4": Scaling(1.4, 1.8, 380, 0.4),
+    "b5": Scaling(1.6, 2.2, 456, 0.4),
+    "b6": Scaling(1.8, 2.6, 528, 0.5),
+    "b7": Scaling(2.0, 3.1, 600, 0.5),
+    "b8": Scaling(2.2, 3.6, 672, 0.5),
+    "lite0": Scaling(1.0, 1.0, 224, 0.2, lite=True),
+    "lite1": Scaling(1.0, 1.1, 240, 0.2, lite=True),
+    "lite2": Scaling(1.1, 1.2, 260, 0.3, lite=True),
+    "lite3": Scaling(1.2, 1.4, 280, 0.3, lite=True),
+    "lite4": Scaling(1.4, 1.8, 300, 0.3, lite=True),
+}
+
+
+def round_filters(filters: int, multiplier: float) -> int:
+    """Return the multiple of 8 nearest to ``filters * multiplier``, at least 8 and 90 % of it."""
+    scaled = filters * multiplier
+    rounded = max(8, int(scaled + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * scaled else rounded
+
+
+def round_repeats(repeats: int, multiplier: float) -> int:
+    """Return ``repeats * multiplier`` rounded up."""
+    return math.ceil(repeats * multiplier)
