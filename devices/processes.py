@@ -34,25 +34,23 @@ def run_process(request: Request) -> Report:
     interrupted.
     """
     kills = _memory_kills()
-    timeout_s = request.plan.timeout_s
-    try:
-        ended = subprocess.run(
-            command(request),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            env=_environment(),
-        )
-    except subprocess.TimeoutExpired as error:
-        printed = (error.stdout or b"") + (error.stderr or b"")
-        message = f"it did not end within {timeout_s:g} s and was stopped{_shown(printed)}"
-        return _failed("timeout", message)
-    printed = ended.stdout + ended.stderr
-    if ended.returncode == 0:
-        return parse_report(ended.stdout, printed, request.plan.runs)
-    if ended.returncode == -signal.SIGKILL and _memory_kills() > kills:
+    with subprocess.Popen(
+        command(request),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_environment(),
+    ) as process:
+        stdout, stderr, in_time = _wait(process, request.plan.timeout_s)
+    code, printed = process.returncode, stdout + stderr
+    if not in_time:
+        message = f"it did not end within {request.plan.timeout_s:g} s and was stopped"
+        return _failed("timeout", message + _shown(printed))
+    if code == 0:
+        return parse_report(stdout, printed, request.plan.runs)
+    if code == -signal.SIGKILL and _memory_kills() > kills:
         return _failed("out_of_memory", "the kernel stopped it, because memory ran out")
-    return _failed("crash", f"it ended with {_ending(ended.returncode)}{_shown(printed)}")
+    return _failed("crash", f"it ended with {_ending(code)}{_shown(printed)}")
 
 
 def parse_report(stdout: bytes, printed: bytes, runs: int) -> Report:
@@ -74,6 +72,22 @@ def parse_report(stdout: bytes, printed: bytes, runs: int) -> Report:
         if len(wall_ms) < runs or len(cpu_ms) != len(wall_ms) or min(wall_ms) <= 0:
             return _failed("bad_output", f"its report holds {len(wall_ms)} of {runs} valid samples")
     return report
+
+
+def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, bytes, bool]:
+    """Return what the process printed on both streams and whether it ended in time.
+
+    Whatever interrupts the waiting, the process is gone and reaped afterwards;
+    ``subprocess.run`` would leave it behind on Ctrl-C.
+    """
+    try:
+        return *process.communicate(timeout=timeout_s), True
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return *process.communicate(), False
+    finally:
+        process.kill()  # nothing happens to one that has ended
+        process.wait()
 
 
 def _environment() -> dict[str, str]:

@@ -10,6 +10,7 @@ import fcntl
 import json
 import math
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
@@ -51,13 +52,15 @@ def append(path: Path, measurements: Iterable[Measurement]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # closing releases it
+            _append_locked(path, descriptor, b"".join(lines))
+        finally:
+            os.close(descriptor)
     except OSError as error:
-        raise _output_error(path, error) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # closing releases it
-        _append_locked(path, descriptor, b"".join(lines))
-    finally:
-        os.close(descriptor)
+        reason = error.strerror
+        message = f"{path} cannot be written ({reason}): free space there or name another file."
+        raise OutputError(message) from error
 
 
 def read(path: Path) -> StoredResults:
@@ -94,7 +97,7 @@ def from_json(noun: type[T], data: Any, place: str = "") -> T:  # Any: parsed JS
     """
     if not isinstance(data, Mapping):
         raise ValueError(f"{place or noun.__name__} must be an object, not {_shown(data)}")
-    hints = _hints(noun)
+    hints = _hints(noun)  # type: ignore[arg-type]  # mypy: type variables are not hashable
     values: dict[str, Any] = {}  # Any: field types are known at run time only
     for item in fields(noun):  # type: ignore[arg-type]  # T is a dataclass, which typing cannot say
         where = f"{place}.{item.name}" if place else item.name
@@ -106,7 +109,7 @@ def from_json(noun: type[T], data: Any, place: str = "") -> T:  # Any: parsed JS
 
 
 @cache
-def _hints(noun: Any) -> Mapping[str, Any]:  # Any: mypy finds a type variable unhashable
+def _hints(noun: type) -> Mapping[str, Any]:
     return get_type_hints(noun)
 
 
@@ -158,28 +161,22 @@ def _shown(value: object) -> str:
 
 
 def _append_locked(path: Path, descriptor: int, content: bytes) -> None:
-    size = os.fstat(descriptor).st_size
-    start = os.pread(descriptor, len(RECORD_START), 0)
-    if not RECORD_START.startswith(start):
+    state = os.fstat(descriptor)
+    regular = stat.S_ISREG(state.st_mode)
+    if not regular or not RECORD_START.startswith(os.pread(descriptor, len(RECORD_START), 0)):
         message = f"{path} is not a results store: name another file, nothing was written to it."
         raise ArtifactError(message)
-    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+    if state.st_size and os.pread(descriptor, 1, state.st_size - 1) != b"\n":
         content = b"\n" + content
     try:
         while content:  # one call, unless the disk fills up
             content = content[os.write(descriptor, content) :]
         os.fsync(descriptor)
-    except OSError as error:
-        os.ftruncate(descriptor, size)
-        raise _output_error(path, error) from error
+    except OSError:
+        os.ftruncate(descriptor, state.st_size)
+        raise
 
 
 def _is_torn(line: bytes, error: ValueError) -> bool:
     cut = RECORD_START.startswith(line) or line.startswith(RECORD_START)
     return cut and isinstance(error, json.JSONDecodeError)
-
-
-def _output_error(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"{path} cannot be written ({error.strerror}): free space or choose another."
-    )

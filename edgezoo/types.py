@@ -272,7 +272,8 @@ class Measurement:
     """One artifact timed on one device, with all that is needed to take the number again.
 
     ``latency_ms`` is ``None`` where ``status`` is ``failed``; ``failure_class`` and ``message`` then
-    say why. ``delegate`` tells which accelerator was asked for and what it really took.
+    say why; otherwise ``message`` is the evidence for the status. ``delegate`` tells which
+    accelerator was asked for and what it really took.
     """
 
     artifact: str
