@@ -251,7 +251,11 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class ProcessSamples:
-    """Raw samples of one process, in milliseconds of wall and CPU time, in the order taken."""
+    """Raw samples of one process, in milliseconds of wall and CPU time, in the order taken.
+
+    ``started_at`` is seconds since 1970; ``memory_before_mib`` the peak before the model was loaded
+    (the interpreter and the runtime's libraries), ``None`` where a runner cannot tell.
+    """
 
     wall_ms: tuple[float, ...]
     cpu_ms: tuple[float, ...]
@@ -260,6 +264,7 @@ class ProcessSamples:
     peak_memory_mib: float
     involuntary_switches: int
     started_at: float
+    memory_before_mib: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +272,8 @@ class Measurement:
     """One artifact timed on one device, with all that is needed to take the number again.
 
     ``latency_ms`` is ``None`` where ``status`` is ``failed``; ``failure_class`` and ``message`` then
-    say why. ``delegate`` tells which accelerator was asked for and what it really took.
+    say why; otherwise ``message`` is the evidence for the status. ``delegate`` tells which
+    accelerator was asked for and what it really took.
     """
 
     artifact: str

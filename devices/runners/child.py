@@ -1,0 +1,69 @@
+"""What runs inside the fresh process: ``python -P -m edgezoo.devices.runners.child REQUEST``.
+
+The request is an argument and not on standard input, so that the command in a stored measurement
+is the whole command. The report is one line of JSON behind ``MARKER``; runtimes print what they
+like around it. Nothing here may import torch, onnx or the command line: it would count as memory
+of the measured model.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgezoo.devices.runners.session import FailureClass, RunnerError
+from edgezoo.devices.runners.table import RUNNERS
+from edgezoo.results import from_json
+from edgezoo.types import Format, Plan, ProcessSamples, to_json
+
+MODULE = "edgezoo.devices.runners.child"
+MARKER = "EDGEZOO_REPORT "
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one process has to do."""
+
+    path: Path
+    format: Format
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one process found out: ``samples``, or the class of failure with a message."""
+
+    samples: ProcessSamples | None
+    delegate: Mapping[str, Any]
+    failure_class: FailureClass | None = None
+    message: str | None = None
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Carry out the request in ``arguments`` and print the report; returns the exit code."""
+    (text,) = arguments
+    report = carry_out(from_json(Request, json.loads(text)))
+    # A runtime may have left a line unfinished, hence the first newline.
+    print(f"\n{MARKER}{json.dumps(to_json(report), allow_nan=False)}", flush=True)
+    return 0
+
+
+def carry_out(request: Request) -> Report:
+    """Time the requested model in this process."""
+    from edgezoo.devices.runners.timing import time_model
+
+    try:
+        session, samples = time_model(RUNNERS[request.format], request.path, request.plan)
+    except RunnerError as error:
+        return Report(None, {}, error.failure_class, str(error))
+    except MemoryError:
+        return Report(None, {}, "out_of_memory", "Python could not allocate memory")
+    return Report(samples, session.delegate)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

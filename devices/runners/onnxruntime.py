@@ -1,0 +1,115 @@
+"""ONNX Runtime in process, on its CPU execution provider.
+
+Inputs and outputs are bound once (``io_binding``), so that only the inference is timed and not
+the copies between numpy and the runtime; LiteRT is timed the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgezoo.devices.runners.session import (
+    FailureClass,
+    InputInfo,
+    Runner,
+    RunnerError,
+    Session,
+    failed_allocation,
+)
+
+if TYPE_CHECKING:
+    from edgezoo.devices.runners.session import Tensor
+
+PROVIDER = "CPUExecutionProvider"
+ERRORS_ONLY = 3  # log_severity_level
+
+# "tensor(float)" and so on, as onnxruntime spells the types; names of numpy's.
+DTYPES = {
+    "float": "float32",
+    "float16": "float16",
+    "double": "float64",
+    "int8": "int8",
+    "uint8": "uint8",
+    "int16": "int16",
+    "uint16": "uint16",
+    "int32": "int32",
+    "int64": "int64",
+    "bool": "bool",
+}
+
+
+def open_session(path: Path, threads: int) -> Session:
+    """Load an .onnx file; raises ``RunnerError``, also where an input's shape is not fixed.
+
+    ``threads`` work inside one operator, operators run one after another; how long idle threads
+    spin is left at the runtime's default, as applications leave it.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = ERRORS_ONLY
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=[PROVIDER])
+    except _runtime_errors() as error:
+        raise _runner_error("load_error", error) from error
+    inputs = tuple(_input_info(value) for value in session.get_inputs())
+    binding = session.io_binding()
+
+    def feed(tensors: Sequence[Tensor]) -> None:
+        for value, tensor in zip(inputs, tensors, strict=True):
+            binding.bind_cpu_input(value.name, tensor)
+        for value in session.get_outputs():
+            binding.bind_output(value.name)
+
+    def invoke() -> None:
+        try:
+            session.run_with_iobinding(binding)
+        except _runtime_errors() as error:
+            raise _runner_error("run_error", error) from error
+
+    return Session(
+        inputs=inputs,
+        feed=feed,
+        invoke=invoke,
+        outputs=lambda: tuple(binding.copy_outputs_to_cpu()),
+        delegate={"requested": PROVIDER, "used": "+".join(session.get_providers())},
+    )
+
+
+def _input_info(value: Any) -> InputInfo:  # Any: onnxruntime has no types
+    import numpy as np
+
+    dtype = DTYPES.get(value.type.removeprefix("tensor(").removesuffix(")"))
+    if dtype is None:
+        raise RunnerError("load_error", f"input {value.name} has type {value.type}, not a number")
+    if not all(isinstance(size, int) for size in value.shape):
+        shape = "x".join(map(str, value.shape))
+        message = f"input {value.name} has the open shape {shape}; export it with a fixed one"
+        raise RunnerError("load_error", message)
+    return InputInfo(value.name, tuple(value.shape), np.dtype(dtype))
+
+
+def _runtime_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions of onnxruntime, which have no base class of their own."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    found = (item for item in vars(state).values() if isinstance(item, type))
+    return (*(item for item in found if issubclass(item, Exception)), RuntimeError, ValueError)
+
+
+def _runner_error(failure_class: FailureClass, error: Exception) -> RunnerError:
+    text = str(error)
+    return RunnerError("out_of_memory" if failed_allocation(text) else failure_class, text)
+
+
+ONNXRUNTIME = Runner(
+    name="onnxruntime",
+    format="onnx",
+    module="onnxruntime",
+    distribution="onnxruntime",
+    open=open_session,
+)

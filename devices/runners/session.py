@@ -1,0 +1,82 @@
+"""The seam between a runtime and the timing loop: a ``Runner`` opens a file as a ``Session``.
+
+Importing this module or a runner loads no runtime; ``Runner.open`` does. So the parent process
+can hold the table of runners, and a child loads only the one runtime that it times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from edgezoo.types import Format, Shape
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Tensor = NDArray[Any]  # Any: whatever dtype the model file declares
+
+FailureClass = Literal[
+    "load_error",  # the runtime refuses the file
+    "run_error",  # it loads, but an inference fails
+    "out_of_memory",
+    "non_finite_output",
+    "crash",  # the process ended by a signal or an unexpected exit code
+    "timeout",
+    "bad_output",  # the process ended well without a complete report
+    "artifact_changed",  # the file is not the one that the other processes measured
+]
+
+
+class RunnerError(Exception):
+    """A runtime refused a model or an inference; caught where the child writes its report."""
+
+    def __init__(self, failure_class: FailureClass, message: str) -> None:
+        super().__init__(message)
+        self.failure_class: FailureClass = failure_class
+
+
+@dataclass(frozen=True, slots=True)
+class InputInfo:
+    """One input that a model file declares; ``shape`` has no unknown dimension."""
+
+    name: str
+    shape: Shape
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A loaded model: ``feed`` once, then ``invoke`` (the only timed part), then read ``outputs``.
+
+    ``delegate`` tells which accelerator was asked for and what it really took.
+    """
+
+    inputs: tuple[InputInfo, ...]
+    feed: Callable[[Sequence[Tensor]], None]
+    invoke: Callable[[], object]
+    outputs: Callable[[], tuple[Tensor, ...]]
+    delegate: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """A runtime that times one format in process.
+
+    ``module`` is imported before the clock starts; ``distribution`` is what pip installs.
+    ``open(path, threads)`` raises ``RunnerError``.
+    """
+
+    name: str
+    format: Format
+    module: str
+    distribution: str
+    open: Callable[[Path, int], Session]
+
+
+def failed_allocation(message: str) -> bool:
+    """Return whether a runtime's message means that memory ran out."""
+    return any(words in message for words in ("bad_alloc", "bad allocation", "Failed to allocate"))

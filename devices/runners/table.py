@@ -1,0 +1,12 @@
+"""The runners of this machine, one per format; a new one is one entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edgezoo.devices.runners.litert import LITERT
+from edgezoo.devices.runners.onnxruntime import ONNXRUNTIME
+from edgezoo.devices.runners.session import Runner
+from edgezoo.types import Format
+
+RUNNERS: Mapping[Format, Runner] = {runner.format: runner for runner in (LITERT, ONNXRUNTIME)}

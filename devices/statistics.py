@@ -1,0 +1,168 @@
+"""From raw samples to one number with its interval and a verdict; pure numpy and scipy.
+
+The unit of repetition is the process, not the sample: samples of one process share its memory
+layout and its moment, so pooling them gives intervals that are far too narrow. Everywhere here,
+``processes`` holds the samples of each process in milliseconds, both in the order taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgezoo.types import Latency, Status
+
+Processes = Sequence[Sequence[float]]
+
+RESAMPLES = 9999
+BLOCK_RESAMPLES = 999
+CONFIDENCE = 0.95
+
+# An interval wider than this share of the median cannot call a 10 % regression.
+WIDEST_INTERVAL = 0.10
+# Last third against first third of the samples of a process, and last against first process.
+LARGEST_DRIFT = 0.05
+# Kendall's test reaches this only from five processes on (two-sided, 2 / 5! = 0.017).
+DRIFT_P_VALUE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How the latency moved with time, as ratios (1.0: not at all).
+
+    ``within`` is the median over processes of (last third / first third) of their samples;
+    ``between`` the last over the first process of a robust line (Theil-Sen) through the process
+    medians, with the two-sided p-value of Kendall's test (Mann-Kendall) that they have no trend.
+    """
+
+    within: float
+    consistent: bool
+    between: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a number can be believed, and the sentence that says why."""
+
+    status: Status
+    evidence: str
+
+
+def median_of_medians(processes: Processes) -> float:
+    """Return the median over processes of the median of their samples."""
+    return float(np.median(_medians(processes)))
+
+
+def summarize(processes: Processes, seed: int) -> Latency:
+    """Return the published statistics of at least one process with at least one sample."""
+    samples = np.concatenate([np.asarray(samples, np.float64) for samples in processes])
+    return Latency(
+        median=median_of_medians(processes),
+        p90=float(np.percentile(samples, 90)),
+        interval=interval(processes, seed),
+        minimum=float(samples.min()),
+    )
+
+
+def interval(processes: Processes, seed: int) -> tuple[float, float]:
+    """Return the 95 % interval of the median of process medians, by a seeded bootstrap.
+
+    Percentile bootstrap over processes (Efron, 1979): process medians are drawn with replacement.
+    BCa is no option: its jackknife degenerates for a median of few values. For up to five
+    processes the interval is simply the smallest and largest process median, whose true coverage
+    is 1 - 2 / 2^n: 50 % of two, 75 % of three, 94 % of five.
+
+    One process says nothing about the differences between processes. Its interval is then a
+    moving-block bootstrap (Kuensch, 1989) of the median of its samples, in blocks of n^(1/3)
+    because neighbours are correlated; ``verdict`` says so.
+    """
+    if len(processes) > 1:
+        medians = _medians(processes)
+        generator = np.random.default_rng(seed)
+        drawn = medians[generator.integers(len(medians), size=(RESAMPLES, len(medians)))]
+        resampled = np.median(drawn, axis=1)
+    else:
+        resampled = _block_medians(np.asarray(processes[0], np.float64), seed)
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(resampled, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def drift(processes: Processes) -> Drift:
+    """Return how the latency moved within and between processes, given in time order."""
+    from scipy import stats
+
+    thirds = np.array([_last_over_first_third(samples) for samples in processes])
+    medians = _medians(processes)
+    between, p_value = 1.0, 1.0
+    if len(medians) > 1 and np.ptp(medians) > 0:
+        order = np.arange(len(medians))
+        slope, intercept = stats.theilslopes(medians, order)[:2]
+        between = float((intercept + slope * order[-1]) / intercept) if intercept > 0 else 1.0
+        p_value = float(stats.kendalltau(order, medians).pvalue)
+    return Drift(
+        within=float(np.median(thirds)),
+        consistent=bool(np.all(thirds > 1) or np.all(thirds < 1)),
+        between=between,
+        p_value=p_value,
+    )
+
+
+def verdict(processes: Processes, latency: Latency, involuntary_switches: int) -> Verdict:
+    """Return ``ok`` or ``unstable`` with the evidence.
+
+    Unstable is a number whose interval is wider than 10 % of it, or that drifts by more than
+    5 %: in every process the same way, or from process to process with p <= 0.05.
+    """
+    low, high = latency.interval
+    width = (high - low) / latency.median
+    trend = drift(processes)
+    basis = (
+        f"{len(processes)} process{'es' if len(processes) > 1 else ''}, "
+        f"{sum(map(len, processes))} runs, {involuntary_switches} involuntary context switches"
+    )
+    if trend.consistent and _beyond(trend.within):
+        change = f"the last third of each process's runs took {trend.within:.2f} times the first"
+        if trend.within < 1:
+            change += ", so it needs more warm-up runs"
+        return Verdict("unstable", f"{change} ({basis}).")
+    if trend.p_value <= DRIFT_P_VALUE and _beyond(trend.between):
+        change = f"the last process took {trend.between:.2f} times the first, p={trend.p_value:.3f}"
+        return Verdict("unstable", f"{change} ({basis}).")
+    spread = f"the 95 % interval spans {width:.1%} of the median"
+    if width > WIDEST_INTERVAL:
+        return Verdict("unstable", f"{spread}, more than {WIDEST_INTERVAL:.0%} ({basis}).")
+    limit = "; one process cannot show differences between processes" if len(processes) < 2 else ""
+    return Verdict("ok", f"{spread} ({basis}){limit}.")
+
+
+def _medians(processes: Processes) -> NDArray[np.float64]:
+    return np.array([np.median(samples) for samples in processes], np.float64)
+
+
+def _block_medians(samples: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """Return the medians of resamples of ``samples`` in overlapping blocks of neighbours."""
+    generator = np.random.default_rng(seed)
+    count = len(samples)
+    length = max(1, round(count ** (1 / 3)))
+    medians = np.empty(BLOCK_RESAMPLES)
+    for index in range(BLOCK_RESAMPLES):  # not one array: 100,000 runs of a tiny model are usual
+        starts = generator.integers(count - length + 1, size=-(-count // length))
+        drawn = (starts[:, None] + np.arange(length)).ravel()[:count]
+        medians[index] = np.median(samples[drawn])
+    return medians
+
+
+def _last_over_first_third(samples: Sequence[float]) -> float:
+    third = len(samples) // 3
+    if not third:
+        return 1.0
+    return float(np.median(samples[-third:]) / np.median(samples[:third]))
+
+
+def _beyond(ratio: float) -> bool:
+    return not 1 / (1 + LARGEST_DRIFT) <= ratio <= 1 + LARGEST_DRIFT

@@ -1,0 +1,84 @@
+"""What is measured: a model file, its hash, and what the manifest beside it says about it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgezoo.errors import ArtifactError, UsageError
+from edgezoo.types import SUFFIXES, Format
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model file to measure; ``sha256`` is empty where it cannot be read (``unreadable``)."""
+
+    path: Path
+    format: Format
+    sha256: str
+    model: str
+    recipe: str
+    unreadable: str | None = None
+
+
+def read_subjects(paths: Sequence[Path]) -> tuple[Subject, ...]:
+    """Return the files to measure in their order.
+
+    Raises ``UsageError`` for no file or a wrong suffix, ``ArtifactError`` for files that are
+    missing (all of them at once) and for manifests that are damaged or belong to another file.
+    """
+    if not paths:
+        raise UsageError("No model file was given: name at least one .tflite or .onnx file.")
+    formats = {path: _format(path) for path in paths}
+    missing = [str(path) for path in formats if not path.is_file()]
+    if missing:
+        raise ArtifactError(f"No such file: {', '.join(missing)}; check the path.")
+    return tuple(_subject(path, formats[path]) for path in paths)
+
+
+def fingerprint(path: Path) -> str:
+    """Return the sha256 of a file in hexadecimal; raises ``OSError``."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _format(path: Path) -> Format:
+    for format_, suffix in SUFFIXES.items():
+        if path.suffix == suffix:
+            return format_
+    known = ", ".join(SUFFIXES.values())
+    raise UsageError(f"{path} cannot be measured: its name must end in one of {known}.")
+
+
+def _subject(path: Path, format_: Format) -> Subject:
+    manifest = _manifest(path)
+    model, recipe = manifest.get("model", path.stem), manifest.get("recipe", "unknown")
+    try:
+        sha256 = fingerprint(path)
+    except OSError as error:
+        return Subject(path, format_, "", model, recipe, str(error.strerror))
+    if manifest.get("sha256", sha256) != sha256:
+        message = f"{path} is not the file that {path.name}.json describes: convert it again."
+        raise ArtifactError(message)
+    return Subject(path, format_, sha256, model, recipe)
+
+
+def _manifest(path: Path) -> Mapping[str, Any]:
+    """Return the manifest beside ``path``, empty where there is none."""
+    manifest = path.with_name(path.name + ".json")
+    try:
+        content = json.loads(manifest.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        message = f"{manifest} cannot be read ({error}): convert the model again or delete it."
+        raise ArtifactError(message) from error
+    named = ("model", "recipe", "sha256")
+    if isinstance(content, dict) and all(isinstance(content.get(key, ""), str) for key in named):
+        return content
+    message = f"{manifest} is no manifest: convert the model again or delete it."
+    raise ArtifactError(message)

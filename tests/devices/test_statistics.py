@@ -1,0 +1,145 @@
+"""The published numbers against brute force, scipy and simulated processes with a known median."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from edgezoo.devices.statistics import drift, interval, median_of_medians, summarize, verdict
+from edgezoo.types import Latency
+
+milliseconds = st.floats(0.001, 1e4)
+processes = st.lists(st.lists(milliseconds, min_size=1, max_size=20), min_size=1, max_size=7)
+
+
+def brute_median(values: list[float]) -> float:
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def flat(median: float, runs: int = 30) -> list[float]:
+    """Samples without a trend around ``median``."""
+    return [median * (1 + 0.001 * (-1) ** run) for run in range(runs)]
+
+
+@given(processes)
+def test_median_is_over_processes(samples: list[list[float]]) -> None:
+    expected = brute_median([brute_median(process) for process in samples])
+    assert median_of_medians(samples) == pytest.approx(expected, rel=1e-12)  # float64 rounding
+
+
+def test_median_does_not_pool_samples() -> None:
+    assert median_of_medians([[1, 1, 1, 1, 1, 1], [5], [9]]) == 5
+
+
+@given(processes)
+def test_summary_is_consistent(samples: list[list[float]]) -> None:
+    latency = summarize(samples, seed=0)
+    pooled = sorted(itertools.chain.from_iterable(samples))
+    place = 0.9 * (len(pooled) - 1)
+    below, above = pooled[int(place)], pooled[min(int(place) + 1, len(pooled) - 1)]
+    expected = below + (above - below) * (place - int(place))
+    assert latency.p90 == pytest.approx(expected, rel=1e-12)
+    assert latency.minimum == pooled[0]
+    low, high = latency.interval
+    assert pooled[0] <= low <= high <= pooled[-1]
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 6])
+def test_interval_against_all_resamples(count: int) -> None:
+    """Every one of the n^n resamples, which is what the bootstrap approximates."""
+    medians = np.random.default_rng(count).lognormal(size=count)
+    resampled = [np.median(drawn) for drawn in itertools.product(medians, repeat=count)]
+    # inverted_cdf: the distribution is discrete, and 9999 draws find the same steps.
+    expected = np.quantile(resampled, [0.025, 0.975], method="inverted_cdf")
+    assert interval([flat(m, 2) for m in medians], seed=3) == pytest.approx(tuple(expected))
+
+
+@pytest.mark.parametrize("count", [11, 30])
+def test_interval_against_scipy(count: int) -> None:
+    medians = np.random.default_rng(count).lognormal(size=count)
+    scipys = stats.bootstrap(
+        (medians,), np.median, n_resamples=9999, method="percentile", vectorized=True
+    ).confidence_interval
+    ordered = np.sort(medians)
+    ours = interval([[m] for m in medians], seed=0)
+    # Two Monte Carlo runs of a discrete distribution may end one process apart.
+    for one, other in zip(ours, scipys, strict=True):
+        assert abs(np.searchsorted(ordered, one) - np.searchsorted(ordered, other)) <= 1
+
+
+def test_interval_is_seeded() -> None:
+    samples = [list(np.random.default_rng(0).lognormal(size=50))]
+    assert interval(samples, seed=1) == interval(samples, seed=1)
+    assert len({interval(samples, seed) for seed in range(20)}) > 1
+
+
+def test_interval_covers_the_true_median() -> None:
+    """With differences between processes ten times those within; 95 % is promised from six on."""
+    generator = np.random.default_rng(0)
+    covered = 0
+    for _ in range(300):
+        offsets = generator.normal(10, 1, size=(9, 1))
+        low, high = interval((offsets + generator.normal(0, 0.1, (9, 15))).tolist(), seed=0)
+        covered += low <= 10 <= high
+    # Three standard deviations of a binomial below 95 % of 300.
+    assert covered / 300 >= 0.95 - 3 * (0.95 * 0.05 / 300) ** 0.5
+
+
+def test_one_process_respects_correlation() -> None:
+    """A slow random walk hides how little independent evidence 512 samples are."""
+    steps = np.random.default_rng(0).normal(size=512)
+    walk = [float(value) for value in 100 + np.cumsum(steps) * 0.1]
+    shuffled = [float(value) for value in np.random.default_rng(1).permutation(walk)]
+    widths = [high - low for low, high in (interval([s], seed=0) for s in (walk, shuffled))]
+    assert widths[0] > 1.5 * widths[1]
+
+
+def test_one_sample_has_no_width() -> None:
+    assert summarize([[2.5]], seed=0) == Latency(2.5, 2.5, (2.5, 2.5), 2.5)
+
+
+def test_drift_against_exact_counting() -> None:
+    medians = [10.0, 10.4, 10.3, 11.0, 11.2]
+    found = drift([flat(median) for median in medians])
+    concordance = [
+        sum(np.sign(b - a) for a, b in itertools.combinations(order, 2))
+        for order in itertools.permutations(range(5))
+    ]
+    extreme = sum(abs(value) >= 8 for value in concordance)  # nine pairs rise, one falls
+    assert found.p_value == pytest.approx(extreme / 120)
+    assert found.between == pytest.approx(1.12, abs=0.02)  # 10 to 11.2, by a robust line
+    assert found.within == pytest.approx(1.0, abs=0.003)  # the ripple of flat()
+
+
+VERDICTS = {
+    "steady": ([flat(10)] * 5, "ok", "5 processes, 150 runs, 7 involuntary"),
+    "one process": ([flat(10)], "ok", "one process cannot show differences"),
+    "slower in every process": (
+        [flat(10) + flat(11) + flat(12)] * 3,
+        "unstable",
+        "1.20 times the first",
+    ),
+    "still warming up": ([flat(12) + flat(11) + flat(10)] * 3, "unstable", "more warm-up runs"),
+    "slower from process to process": (
+        [flat(10 + 0.2 * n) for n in range(5)],
+        "unstable",
+        "the last process took 1.08 times the first, p=0.017",
+    ),
+    "wide": ([flat(m) for m in (10, 12, 9, 10, 11)], "unstable", "spans 30.0% of the median"),
+    "one third slow once": ([flat(10) * 2 + flat(20)] + [flat(10)] * 5, "ok", "spans 0.0%"),
+    "small trend": ([flat(10 + 0.05 * n) for n in range(5)], "ok", "spans 2.0%"),
+    "single run each": ([[10.0], [10.0]], "ok", "2 processes, 2 runs"),
+}
+
+
+@pytest.mark.parametrize("case", VERDICTS)
+def test_verdict(case: str) -> None:
+    samples, status, evidence = VERDICTS[case]
+    found = verdict(samples, summarize(samples, seed=0), involuntary_switches=7)
+    assert found.status == status, found.evidence
+    assert evidence in found.evidence
