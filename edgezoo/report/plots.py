@@ -64,7 +64,7 @@ def _latency_text(label: str, latency: Latency) -> str:
     if not has_interval(latency):
         return text
     low, high = (significant(bound) for bound in latency.interval)
-    return f"{text} ({low} to {high})"
+    return f"{text} ({low}–{high})"
 
 
 def _process_medians(rows: Sequence[tuple[Timing, int]]) -> Figure:

@@ -83,7 +83,7 @@ table.main tbody th { min-width: 9rem; overflow-wrap: anywhere; }
 .value.bad { color: var(--bad); font-weight: 600; }
 .mark { font: .85em ui-monospace, SFMono-Regular, Menlo, monospace; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
-.value small { white-space: normal; }
+.number small { white-space: nowrap; }
 .plain td { overflow-wrap: break-word; }
 .cards {
   display: grid; gap: 1rem;

@@ -149,8 +149,8 @@ def _size(row: Row) -> Cell:
     hint = f"{size_bytes:,} bytes on disk"
     if not row.float_bytes or row.entry.artifact.recipe == FLOAT_RECIPE:
         return Cell(megabytes(size_bytes), hint=hint)
-    ratio = f"{percent(size_bytes / row.float_bytes)} of fp32"
-    return Cell(megabytes(size_bytes), note=ratio, hint=hint)
+    share = percent(size_bytes / row.float_bytes)
+    return Cell(megabytes(size_bytes), note=share, hint=hint)
 
 
 def _sqnr(row: Row) -> Cell:
@@ -203,7 +203,7 @@ def _latency(row: Row) -> Cell:
     if not has_interval(latency):
         return Cell(milliseconds(latency.median), note="no interval", hint=hint)
     low, high = (significant(bound) for bound in latency.interval)
-    return Cell(milliseconds(latency.median), note=f"{low} to {high}", hint=hint)
+    return Cell(milliseconds(latency.median), note=f"{low}–{high}", hint=hint)
 
 
 def _speed(row: Row) -> Cell:
@@ -256,7 +256,7 @@ def _runner(row: Row) -> Cell:
 ARTIFACT = Column("Artifact", _artifact, numeric=False)
 FORMAT = Column("Format", _format, numeric=False)
 RECIPE = Column("Recipe", _recipe, numeric=False)
-SIZE = Column("Size", _size)
+SIZE = Column("Size (of fp32)", _size)
 SQNR = Column("SQNR", _sqnr)
 MAX_REL = Column("Max rel. error", _max_rel)
 TOP1 = Column("Top-1 agreement", _top1)

@@ -1,4 +1,4 @@
-"""Report data as a run makes it: EfficientNet-Lite0 in two formats and two recipes, on a computer."""
+"""Report data as a run makes it: Lite0 in two formats and two recipes, timed on a computer."""
 
 import base64
 import dataclasses
@@ -42,7 +42,7 @@ LATENCIES_MS = {
 CLASSES = ("tabby", "tiger cat", "Egyptian cat", "Chesapeake Bay retriever", "espresso", "pier")
 
 
-def make_entry(
+def build_entry(
     format_name: Format, recipe: str, model: str = "efficientnet_lite0", **changes: Any
 ) -> ArtifactEntry:
     quantized = recipe != "fp32"
@@ -86,7 +86,9 @@ def _quantization() -> QuantizationFacts:
     return QuantizationFacts("mse", rules, 70, 15, 15, ("bias_correction",))
 
 
-def make_measurement(entry: ArtifactEntry, latency_ms: float = 10.0, **changes: Any) -> Measurement:
+def build_measurement(
+    entry: ArtifactEntry, latency_ms: float = 10.0, **changes: Any
+) -> Measurement:
     """Five processes of thirty samples around ``latency_ms``, seeded by the artifact's name."""
     noise = random.Random(entry.name)
     processes = tuple(_process(latency_ms * noise.uniform(0.98, 1.03), noise) for _ in range(5))
@@ -124,7 +126,7 @@ def _process(centre_ms: float, noise: random.Random) -> ProcessSamples:
     return ProcessSamples(wall, wall, 8.1, wall[0] * 1.9, 61.4, 3, 1764000000.0)
 
 
-def make_failed(entry: ArtifactEntry, **changes: Any) -> Measurement:
+def build_failed(entry: ArtifactEntry, **changes: Any) -> Measurement:
     """A runner that crashed in its second process: samples exist, a number does not."""
     failed: dict[str, Any] = {
         "status": "failed",
@@ -133,10 +135,12 @@ def make_failed(entry: ArtifactEntry, **changes: Any) -> Measurement:
         "latency_ms": None,
         "peak_memory_mib": None,
     }
-    return dataclasses.replace(make_measurement(entry), **failed, **changes)
+    return dataclasses.replace(build_measurement(entry), **failed, **changes)
 
 
-def make_photo(index: int, sources: tuple[str, ...], differs_in: str = "", **changes: Any) -> Any:
+def build_photo(
+    index: int, sources: tuple[str, ...], differs_in: str = "", **changes: Any
+) -> GalleryPhoto:
     noise = random.Random(index)
     order = noise.sample(CLASSES, 4)
     predictions = {}
@@ -162,13 +166,13 @@ def thumbnail(seed: int, side_px: int = 96) -> str:
 @pytest.fixture
 def entries() -> tuple[ArtifactEntry, ...]:
     formats: tuple[Format, ...] = ("onnx", "tflite")
-    return tuple(make_entry(name, recipe) for name in formats for recipe in ("fp32", "w8a8"))
+    return tuple(build_entry(name, recipe) for name in formats for recipe in ("fp32", "w8a8"))
 
 
 @pytest.fixture
 def measurements(entries: tuple[ArtifactEntry, ...]) -> tuple[Measurement, ...]:
     return tuple(
-        make_measurement(entry, LATENCIES_MS[entry.artifact.format, entry.artifact.recipe])
+        build_measurement(entry, LATENCIES_MS[entry.artifact.format, entry.artifact.recipe])
         for entry in entries
     )
 
@@ -179,7 +183,7 @@ def report_data(
 ) -> ReportData:
     sources = ("pytorch", *(entry.name for entry in entries))
     gallery = [
-        make_photo(
+        build_photo(
             index,
             sources,
             differs_in=entries[3].name if index % 5 == 4 else "",
@@ -196,4 +200,24 @@ def report_data(
     )
 
 
-MakeData = Callable[..., ReportData]
+# tests/ holds no packages, so the builders reach the tests as fixtures
+
+
+@pytest.fixture(scope="session")
+def make_entry() -> Callable[..., ArtifactEntry]:
+    return build_entry
+
+
+@pytest.fixture(scope="session")
+def make_measurement() -> Callable[..., Measurement]:
+    return build_measurement
+
+
+@pytest.fixture(scope="session")
+def make_failed() -> Callable[..., Measurement]:
+    return build_failed
+
+
+@pytest.fixture(scope="session")
+def make_photo() -> Callable[..., GalleryPhoto]:
+    return build_photo
