@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from edgezoo.report.data import ReportData
-from edgezoo.report.markup import Html, breakable, element, fragment
+from edgezoo.report.markup import Html, breakable, element, fragment, headings
 from edgezoo.report.numbers import percent
 from edgezoo.report.words import label_artifacts
 from edgezoo.types import GalleryPhoto, Prediction
@@ -75,11 +75,11 @@ def _agreement_table(photos: Sequence[GalleryPhoto], sources: Mapping[str, str])
         rows.append(element("tr", *cells))
     if not rows or REFERENCE not in sources:
         return fragment()
-    headings = ("Artifact", "Not used for calibration", "Used for calibration")
+    kinds = ("Not used for calibration", "Used for calibration")
     return element(
         "table",
         element("caption", "Photos below on which the first class is PyTorch's"),
-        element("thead", element("tr", *(element("th", h, scope="col") for h in headings))),
+        headings(("Artifact", *kinds), kinds),
         element("tbody", *rows),
         class_="plain",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 VOID = frozenset({"br", "img", "input", "link", "meta"})
@@ -42,6 +43,17 @@ def element(tag: str, /, *children: Child, **attributes: Attribute) -> Html:
 def fragment(*children: Child) -> Html:
     """Children beside each other."""
     return Html("".join(c.text if isinstance(c, Html) else html.escape(c) for c in children))
+
+
+def headings(names: Sequence[str], numeric: Sequence[str] = ()) -> Html:
+    """A table's row of column headings; an empty name is a corner, ``numeric`` ones align right."""
+    cells = (
+        element("th", name, scope="col", class_="number" if name in numeric else None)
+        if name
+        else element("td")
+        for name in names
+    )
+    return element("thead", element("tr", *cells))
 
 
 def breakable(text: str) -> Html:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgezoo.report.data import ArtifactEntry, ReportData
-from edgezoo.report.markup import Html, breakable, element, fragment
+from edgezoo.report.markup import Html, breakable, element, fragment, headings
 from edgezoo.report.numbers import ABSENT, count
 from edgezoo.report.words import label_artifacts
 
@@ -116,7 +116,7 @@ def _published_table(data: ReportData, model: str) -> Html:
     rows = published_rows(data, model)
     if not rows:
         return fragment()
-    headings = ("", "Published", "Counted here", "Deviation", "Source of the published number")
+    numeric = ("Published", "Counted here", "Deviation")
     body = (
         element(
             "tr",
@@ -131,15 +131,11 @@ def _published_table(data: ReportData, model: str) -> Html:
     table = element(
         "table",
         element("caption", f"{model}: counted and published"),
-        element("thead", element("tr", *(_heading(text) for text in headings))),
+        headings(("", *numeric, "Source of the published number"), numeric),
         element("tbody", *body),
         class_="plain",
     )
     return element("div", table, class_="scroll", tabindex=0, role="region", aria_label=model)
-
-
-def _heading(text: str) -> Html:
-    return element("th", text, scope="col") if text else element("td")
 
 
 def _card(entry: ArtifactEntry, label: str) -> Html:
@@ -159,11 +155,6 @@ def _card(entry: ArtifactEntry, label: str) -> Html:
         )
         for name, number in ordered
     )
-    headings = (
-        element("th", "Operation", scope="col"),
-        element("th", "Count", scope="col", class_="number"),
-        element("td", aria_hidden="true"),
-    )
     return element(
         "article",
         element("h3", breakable(label)),
@@ -171,7 +162,7 @@ def _card(entry: ArtifactEntry, label: str) -> Html:
         element(
             "table",
             element("caption", f"Operations of {entry.name}", class_="hidden"),
-            element("thead", element("tr", *headings)),
+            headings(("Operation", "Count", ""), ("Count",)),
             element("tbody", *rows),
             class_="plain ops",
         ),

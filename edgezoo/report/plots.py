@@ -125,10 +125,18 @@ def trade_off_plot(group: Group, labels: Mapping[str, str]) -> Plot | None:
         f"{megabytes(t.entry.artifact.bytes)}"
         for t, x, y in points
     ]
+    layout = _layout("latency in milliseconds, lower is better")
+    layout["yaxis"] = _axis("SQNR in dB, higher is better") | {"rangemode": "tozero"}
+    layout["margin"] = {"l": 56, "r": 24, "t": 24, "b": 52}
+    sentence = "Latency, SQNR and size: " + "; ".join(texts) + "."
+    return Plot({"data": [_bubbles(points, texts)], "layout": layout}, 340, sentence)
+
+
+def _bubbles(points: Sequence[tuple[Timing, float, float]], texts: Sequence[str]) -> Figure:
     largest = max(timing.entry.artifact.bytes for timing, _, _ in points) or 1
     formats = [timing.entry.artifact.format for timing, _, _ in points]
     areas = [max(0.02, timing.entry.artifact.bytes / largest) for timing, _, _ in points]
-    trace = {
+    return {
         "type": "scatter",
         "mode": "markers+text",
         "x": [x for _, x, _ in points],
@@ -146,11 +154,6 @@ def trade_off_plot(group: Group, labels: Mapping[str, str]) -> Plot | None:
             "opacity": 0.7,
         },
     }
-    layout = _layout("latency in milliseconds, lower is better")
-    layout["yaxis"] = _axis("SQNR in dB, higher is better") | {"rangemode": "tozero"}
-    layout["margin"] = {"l": 56, "r": 24, "t": 24, "b": 52}
-    sentence = "Latency, SQNR and size: " + "; ".join(texts) + "."
-    return Plot({"data": [trace], "layout": layout}, 340, sentence)
 
 
 def range_rule_plot(facts: QuantizationFacts) -> Plot | None:

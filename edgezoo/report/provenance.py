@@ -10,7 +10,7 @@ from typing import Any
 
 from edgezoo.report.data import ArtifactEntry, QuantizationFacts, ReportData
 from edgezoo.report.grouping import Grouping, Timing
-from edgezoo.report.markup import Html, element
+from edgezoo.report.markup import Html, element, headings
 from edgezoo.report.numbers import decibels, mebibytes, milliseconds, percent, relative_error
 from edgezoo.report.tables import mark_artifacts
 from edgezoo.report.words import PROVENANCE_NAMES, describe_failure, describe_inputs
@@ -184,10 +184,7 @@ def _details(source: Source) -> Html:
 
 
 def _processes(source: Source) -> Html:
-    headings = (
-        *("Process", "Samples", "Median", "First run", "Load", "Peak memory"),
-        "Involuntary switches",
-    )
+    numeric = ("Samples", "Median", "First run", "Load", "Peak memory", "Involuntary switches")
     rows = (
         element(
             "tr",
@@ -199,7 +196,7 @@ def _processes(source: Source) -> Html:
     table = element(
         "table",
         element("caption", f"Processes of {source.mark}", class_="hidden"),
-        element("thead", element("tr", *(element("th", h, scope="col") for h in headings))),
+        headings(("Process", *numeric), numeric),
         element("tbody", *rows),
         class_="plain",
     )

@@ -69,9 +69,9 @@ th, td { padding: .4rem .6rem; text-align: left; vertical-align: top; }
 thead th { color: var(--muted); font-weight: 600; vertical-align: bottom; line-height: 1.25; }
 tbody th { font-weight: 600; }
 tr { border-bottom: 1px solid var(--line); }
+thead th { overflow-wrap: break-word; }
 .number { text-align: right; }
 td.number { white-space: nowrap; }
-thead th { overflow-wrap: normal; }
 table.main { width: 100%; overflow-wrap: normal; }
 table.main th, table.main td { padding: .45rem; }
 table.main tr > :first-child { padding-left: 0; }
@@ -84,7 +84,8 @@ table.main tbody th { min-width: 9rem; overflow-wrap: anywhere; }
 .mark { font: .85em ui-monospace, SFMono-Regular, Menlo, monospace; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 .number small { white-space: nowrap; }
-.plain td { overflow-wrap: break-word; }
+.scroll .plain th, .scroll .plain td { overflow-wrap: break-word; }
+.scroll .plain tbody td:not(.number) { min-width: 12rem; }
 .cards {
   display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr));
