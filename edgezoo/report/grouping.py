@@ -1,0 +1,104 @@
+"""Which measurements may stand side by side: same provenance, same device, same threads.
+
+Rows of different groups are never in one table or plot. Within a group every artifact, runner and
+delegate has one row, the newest measurement; older ones and those of other files are counted.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from edgezoo.report.data import ArtifactEntry, ReportData
+from edgezoo.types import Latency, Measurement, Provenance, to_json
+
+PROVENANCES: tuple[Provenance, ...] = ("phone", "host", "gpu", "imported", "simulated")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all rows of one table have in common."""
+
+    provenance: Provenance
+    device: str
+    cpu: str
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """One row: a measurement of an artifact; ``mark`` (m1, m2, …) names it among the sources."""
+
+    entry: ArtifactEntry
+    measurement: Measurement
+    mark: str = ""
+
+    @property
+    def latency_ms(self) -> Latency | None:
+        """The latency if it can be trusted; unstable, throttled and failed ones have none."""
+        return self.measurement.latency_ms if self.measurement.status == "ok" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The rows of one setting, in the order of the artifacts."""
+
+    setting: Setting
+    timings: tuple[Timing, ...]
+    older: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """All groups, phones first; ``foreign`` were taken of files that are not in the report."""
+
+    groups: tuple[Group, ...]
+    foreign: tuple[Measurement, ...]
+
+    @property
+    def timings(self) -> tuple[Timing, ...]:
+        """All rows of all groups, in the order of their marks."""
+        return tuple(timing for group in self.groups for timing in group.timings)
+
+
+def setting_of(measurement: Measurement) -> Setting:
+    """The setting a measurement belongs to."""
+    device = measurement.device
+    return Setting(measurement.provenance, device.name, device.cpu, measurement.plan.threads)
+
+
+def group_measurements(data: ReportData) -> Grouping:
+    """Sort the measurements into groups; artifacts and measurements meet by sha256."""
+    entries = {entry.artifact.sha256: entry for entry in data.artifacts}
+    known = [m for m in data.measurements if m.artifact_sha256 in entries]
+    foreign = tuple(m for m in data.measurements if m.artifact_sha256 not in entries)
+    settings = sorted({setting_of(m) for m in known}, key=_setting_order)
+    groups = [_group(setting, known, entries) for setting in settings]
+    numbered, start = [], 1
+    for group in groups:
+        timings = (replace(t, mark=f"m{start + i}") for i, t in enumerate(group.timings))
+        numbered.append(replace(group, timings=tuple(timings)))
+        start += len(group.timings)
+    return Grouping(tuple(numbered), foreign)
+
+
+def _setting_order(setting: Setting) -> tuple[int, str, str, int]:
+    rank = PROVENANCES.index(setting.provenance)
+    return rank, setting.device, setting.cpu, setting.threads
+
+
+def _group(setting: Setting, known: list[Measurement], entries: dict[str, ArtifactEntry]) -> Group:
+    mine = [m for m in known if setting_of(m) == setting]
+    newest: dict[tuple[str, str, str], Measurement] = {}
+    for measurement in sorted(mine, key=lambda m: m.measured_at):
+        newest[_row_key(measurement)] = measurement
+    positions = {sha: index for index, sha in enumerate(entries)}
+    keys = sorted(newest, key=lambda key: (positions[key[0]], key[1:]))
+    timings = tuple(Timing(entries[key[0]], newest[key]) for key in keys)
+    return Group(setting, timings, older=len(mine) - len(newest))
+
+
+def _row_key(measurement: Measurement) -> tuple[str, str, str]:
+    delegate = measurement.delegate.get("requested", measurement.delegate)
+    asked_for = json.dumps(to_json(delegate), sort_keys=True)
+    return measurement.artifact_sha256, measurement.runner, asked_for

@@ -1,0 +1,84 @@
+"""The report as Markdown: the verdict, the same tables as the page, and their sources."""
+
+from __future__ import annotations
+
+import re
+
+from edgezoo.report.data import ReportData
+from edgezoo.report.grouping import Grouping, group_measurements
+from edgezoo.report.operations import published_rows
+from edgezoo.report.provenance import Source, artifact_sources, timing_sources
+from edgezoo.report.tables import Cell, Table, result_tables
+from edgezoo.report.verdict import Verdict, verdicts
+from edgezoo.report.words import describe_failure
+
+
+def markdown_page(data: ReportData) -> str:
+    """Return the text. Same data, same text."""
+    grouping = group_measurements(data)
+    headline, *others = verdicts(data, grouping)
+    blocks = [f"# {_escape(data.title)}", f"**{_escape(headline.text)}**{_marks(headline)}"]
+    if others:
+        blocks.append("\n".join(f"- {_escape(v.text)}{_marks(v)}" for v in others))
+    for table in result_tables(data, grouping):
+        blocks += [f"## {_escape(table.caption)}", _table(table)]
+    blocks += _without_number(grouping)
+    blocks += [block for model in data.models for block in _published(data, model)]
+    blocks.append("## Sources")
+    blocks += [_source(s) for s in (*artifact_sources(data), *timing_sources(grouping))]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _marks(verdict: Verdict) -> str:
+    return f" ({', '.join(verdict.marks)})" if verdict.marks else ""
+
+
+def _table(table: Table) -> str:
+    headings = [column.heading for column in table.columns]
+    rules = ["---:" if column.numeric else "---" for column in table.columns]
+    lines = [_line([_escape(heading) for heading in headings]), _line(rules)]
+    lines += [_line([_cell(cell) for cell in cells]) for cells in table.rows]
+    return "\n".join(lines)
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(cell: Cell) -> str:
+    aside = "; ".join(part for part in (cell.note, ", ".join(cell.marks)) if part)
+    return _escape(f"{cell.text} ({aside})" if aside else cell.text)
+
+
+def _without_number(grouping: Grouping) -> list[str]:
+    bad = [timing for timing in grouping.timings if timing.latency_ms is None]
+    if not bad:
+        return []
+    lines = [f"- {t.mark} {_escape(f'{t.entry.name}: {describe_failure(t)}')}" for t in bad]
+    return ["Without a number:", "\n".join(lines)]
+
+
+def _published(data: ReportData, model: str) -> list[str]:
+    rows = published_rows(data, model)
+    if not rows:
+        return []
+    lines = [_line(["Number", "Published", "Counted here", "Deviation", "Source"])]
+    lines.append(_line(["---", "---:", "---:", "---:", "---"]))
+    lines += [
+        _line([_escape(t) for t in (r.name, r.published, r.counted, r.deviation, r.source)])
+        for r in rows
+    ]
+    return [f"## {_escape(model)}: counted and published", "\n".join(lines)]
+
+
+def _source(source: Source) -> str:
+    lines = [f"**{source.mark}** {_escape(source.title)}", ""]
+    lines += [f"- {_escape(fact.name)}: {_escape(fact.value)}" for fact in source.facts]
+    return "\n".join(lines)
+
+
+def _escape(text: str) -> str:
+    """Text that Markdown shows as it is: no markup, no HTML, on one line."""
+    one_line = re.sub(r"\s+", " ", text).strip()
+    escaped = re.sub(r"([\\`*_\[\]|~$])", r"\\\1", one_line)
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,147 @@
+"""A folder as the commands leave it, read back into nouns."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgezoo.errors import ArtifactError
+from edgezoo.report import ArtifactEntry, ReportData, read_report_data
+from edgezoo.types import to_json
+
+
+def manifest_json(entry: ArtifactEntry, published: Any) -> dict[str, Any]:
+    artifact, facts = entry.artifact, entry.quantization
+    return {
+        "schema": 1,
+        "path": entry.name,
+        "format": artifact.format,
+        "recipe": artifact.recipe,
+        "sha256": artifact.sha256,
+        "bytes": artifact.bytes,
+        "model": artifact.model,
+        "parent": artifact.parent,
+        "comparison": to_json(artifact.comparison),
+        "origin": to_json(entry.origin),
+        "key": entry.key,
+        "graph": {
+            "nodes": entry.nodes,
+            "ops": entry.ops,
+            "params": entry.params,
+            "macs": entry.macs,
+        },
+        "partitions": entry.partitions,
+        "published": published,
+        "quantization": facts
+        and {
+            "rule": facts.rule,
+            "rules": facts.sqnr_db,
+            "calibration_photos": facts.calibration_photos,
+            "selection_photos": facts.selection_photos,
+            "evaluation_photos": facts.evaluation_photos,
+            "repairs": facts.repairs,
+        },
+        "preprocessing": entry.preprocessing,
+        "versions": entry.versions,
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path, report_data: ReportData) -> Path:
+    for entry in report_data.artifacts:
+        manifest = manifest_json(entry, report_data.published[entry.artifact.model])
+        (tmp_path / f"{entry.name}.json").write_text(json.dumps(manifest))
+    lines = (json.dumps(to_json(m)) for m in report_data.measurements)
+    (tmp_path / "results.jsonl").write_text("\n".join(lines) + "\n")
+    (tmp_path / "gallery.json").write_text(json.dumps(to_json(report_data.gallery)))
+    return tmp_path
+
+
+def at(folder: Path, entry: ArtifactEntry) -> ArtifactEntry:
+    """The entry as it is in ``folder``."""
+    path = folder / entry.name
+    artifact = dataclasses.replace(
+        entry.artifact, path=path, manifest=path.with_name(f"{path.name}.json")
+    )
+    return dataclasses.replace(entry, artifact=artifact)
+
+
+def test_everything_comes_back(folder: Path, report_data: ReportData) -> None:
+    entries = tuple(at(folder, entry) for entry in report_data.artifacts)
+    assert read_report_data(folder) == dataclasses.replace(report_data, artifacts=entries)
+
+
+def test_optional_keys_may_be_absent(tmp_path: Path, report_data: ReportData) -> None:
+    entry = report_data.artifacts[0]
+    manifest = manifest_json(entry, None)
+    required = ("schema", "path", "format", "recipe", "sha256", "bytes", "model", "comparison")
+    least = {key: manifest[key] for key in required}
+    (tmp_path / f"{entry.name}.json").write_text(json.dumps(least))
+    data = read_report_data(tmp_path)
+    assert (data.measurements, data.gallery, data.published) == ((), (), {})
+    assert data.artifacts[0].artifact.sha256 == entry.artifact.sha256
+    assert data.artifacts[0].ops == {}
+
+
+def test_unknown_keys_are_ignored(folder: Path) -> None:
+    path = next(folder.glob("*.onnx.json"))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"of_the_future": [1]}))
+    assert len(read_report_data(folder).artifacts) == 4
+
+
+def test_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="edgezoo convert"):
+        read_report_data(tmp_path)
+
+
+def edit(**changes: Any) -> Callable[[str], str]:
+    return lambda text: json.dumps(json.loads(text) | changes)
+
+
+def without(key: str) -> Callable[[str], str]:
+    return lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != key})
+
+
+DAMAGE: tuple[tuple[str, Callable[[str], str], str], ...] = (
+    ("*fp32.onnx.json", lambda text: text[:80], "fp32.onnx.json is damaged"),
+    ("*fp32.onnx.json", lambda _: "[]", "must be an object"),
+    ("*fp32.onnx.json", without("sha256"), "sha256 is missing"),
+    ("*fp32.onnx.json", edit(format="gguf"), "format must be one of tflite, onnx"),
+    ("*fp32.onnx.json", edit(bytes="many"), "bytes must be int"),
+    ("*fp32.onnx.json", edit(bytes=True), "bytes must be int"),
+    ("*fp32.onnx.json", edit(comparison={}), "comparison.sqnr_db is missing"),
+    ("*fp32.onnx.json", edit(graph={"ops": {"Conv": 1.5}}), "graph.ops.Conv must be int"),
+    ("*fp32.onnx.json", edit(schema=2), "schema 2"),
+    ("results.jsonl", lambda text: text[:-40], "line 4 is damaged"),
+    ("results.jsonl", lambda text: text.replace('"ok"', '"fine"', 1), "line 1 is damaged .status"),
+    ("gallery.json", lambda _: "{}", "a list of photos"),
+    ("gallery.json", lambda text: text.replace("/9j/", '\\"><b>', 1), "not base64"),
+)
+
+
+@pytest.mark.parametrize(("pattern", "damage", "message"), DAMAGE)
+def test_damage_is_named(
+    folder: Path, pattern: str, damage: Callable[[str], str], message: str
+) -> None:
+    path = next(folder.glob(pattern))
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(ArtifactError, match=message) as caught:
+        read_report_data(folder)
+    assert str(path) in str(caught.value)
+    assert str(caught.value).endswith(".")
+
+
+def test_bytes_that_are_no_text(folder: Path) -> None:
+    (folder / "results.jsonl").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ArtifactError, match="not UTF-8"):
+        read_report_data(folder)
+
+
+def test_a_folder_in_place_of_a_file(folder: Path) -> None:
+    (folder / "gallery.json").unlink()
+    (folder / "gallery.json").mkdir()
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        read_report_data(folder)
