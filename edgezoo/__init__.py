@@ -1,1 +1,32 @@
-"""edgezoo: image networks from PyTorch to phones."""
+"""edgezoo: image networks from PyTorch to phones, with numbers that can be believed.
+
+The Python API has the verbs of the command line; start with ``edgezoo.convert``.
+"""
+
+from edgezoo.pipeline import (
+    bench,
+    convert,
+    get_model,
+    info,
+    list_models,
+    quantize,
+    report,
+    run,
+    verify,
+)
+from edgezoo.types import Plan
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Plan",
+    "bench",
+    "convert",
+    "get_model",
+    "info",
+    "list_models",
+    "quantize",
+    "report",
+    "run",
+    "verify",
+]

@@ -27,3 +27,16 @@ def get_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise UsageError(f"recipe {name!r} is not known; choose one of {', '.join(RECIPES)}")
     return RECIPES[name]
+
+
+def get_quantized_recipe(name: str) -> Recipe:
+    """Return a recipe that quantizes.
+
+    Raises:
+        UsageError: there is none of that name, or it keeps everything in float32.
+    """
+    recipe = get_recipe(name)
+    if recipe.weight_bits is None:
+        others = ", ".join(r.name for r in RECIPES.values() if r.weight_bits is not None)
+        raise UsageError(f"recipe {name!r} does not quantize; choose {others} or use convert")
+    return recipe

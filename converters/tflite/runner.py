@@ -52,6 +52,11 @@ class TfliteRunner:
         ]
         return [np.concatenate(parts) for parts in zip(*results, strict=True)]
 
+    def run_stored(self, inputs: Array) -> list[Array]:
+        """Return the outputs of one invocation as the model stores them, on the real numbers."""
+        self._feed(inputs[: self.batch])
+        return [_real(self._tensor(detail), detail) for detail in self.outputs]
+
     def op_counts(self) -> tuple[dict[str, int], int | None]:
         """Return the model's own operators by name, and the number of XNNPACK partitions."""
         counts: dict[str, int] = {}
@@ -64,14 +69,21 @@ class TfliteRunner:
         return counts, partitions
 
     def _invoke(self, batch: Array) -> list[Array]:
-        order = default_order(batch.ndim)
-        self._interpreter.set_tensor(
-            self.inputs[0]["index"], _quantized(batch.transpose(order), self.inputs[0])
-        )
-        self._interpreter.invoke()
+        self._feed(batch)
+        results = [_real(self._tensor(detail), detail) for detail in self.outputs]
         return [
-            _real(self._interpreter.get_tensor(detail["index"]), detail) for detail in self.outputs
+            np.ascontiguousarray(array.transpose(np.argsort(default_order(array.ndim))))
+            for array in results
         ]
+
+    def _feed(self, batch: Array) -> None:
+        stored = batch.transpose(default_order(batch.ndim))
+        self._interpreter.set_tensor(self.inputs[0]["index"], _quantized(stored, self.inputs[0]))
+        self._interpreter.invoke()
+
+    def _tensor(self, detail: dict[str, Any]) -> Array:
+        array: Array = self._interpreter.get_tensor(detail["index"])
+        return array
 
 
 def _quantized(array: Array, detail: dict[str, Any]) -> Array:
@@ -83,11 +95,10 @@ def _quantized(array: Array, detail: dict[str, Any]) -> Array:
 
 
 def _real(array: Array, detail: dict[str, Any]) -> Array:
-    if detail["dtype"] is np.int8:
-        scale, zero_point = detail["quantization"]
-        array = (array.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
-    order = default_order(array.ndim)
-    return np.ascontiguousarray(array.transpose(np.argsort(order)))
+    if detail["dtype"] is not np.int8:
+        return array
+    scale, zero_point = detail["quantization"]
+    return (array.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
 
 
 @contextmanager

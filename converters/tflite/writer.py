@@ -6,32 +6,21 @@ QUANTIZE stands behind each input and a DEQUANTIZE before each output.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from edgezoo.converters.tflite import ops_convolution, ops_elementwise
-from edgezoo.converters.tflite.layout import Order, default_order, stored
+from edgezoo.converters.tflite.layout import default_order, stored
 from edgezoo.converters.tflite.lowering import LOWERINGS, State, grid
 from edgezoo.errors import ArtifactError
 from edgezoo.graph.graph import Graph
 from edgezoo.graph.passes.activations import non_negative
 from edgezoo.types import IoDtype
 
-__all__ = ["TfliteFile", "ops_convolution", "ops_elementwise", "tflite_bytes"]
+__all__ = ["ops_convolution", "ops_elementwise", "tflite_bytes"]
 
 LIMIT_BYTES = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class TfliteFile:
-    """The bytes of a model, and the axis orders of its inputs and outputs in PyTorch's terms."""
-
-    data: memoryview
-    input_orders: tuple[Order, ...]
-    output_orders: tuple[Order, ...]
-
-
-def tflite_bytes(graph: Graph, *, io_dtype: IoDtype = "float32") -> TfliteFile:
-    """Return ``graph`` as a TFLite file.
+def tflite_bytes(graph: Graph, *, io_dtype: IoDtype = "float32") -> memoryview:
+    """Return ``graph`` as the bytes of a TFLite file.
 
     Raises:
         ArtifactError: the weights exceed the 2 GB that a flatbuffer can hold.
@@ -51,11 +40,7 @@ def tflite_bytes(graph: Graph, *, io_dtype: IoDtype = "float32") -> TfliteFile:
         "output" if single else f"output_{index}": _output(state, name, io_dtype)
         for index, name in enumerate(graph.outputs)
     }
-    return TfliteFile(
-        state.model.serialize(inputs, outputs),
-        tuple(default_order(len(graph.shape(name))) for name in graph.inputs),
-        tuple(default_order(len(graph.shape(name))) for name in graph.outputs),
-    )
+    return state.model.serialize(inputs, outputs)
 
 
 def _input(state: State, name: str, io_dtype: IoDtype) -> int:

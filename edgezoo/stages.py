@@ -1,0 +1,229 @@
+"""The stages that the verbs of ``pipeline`` share, each from nouns to a noun."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from edgezoo import artifacts
+from edgezoo.converters.capture import capture
+from edgezoo.converters.produce import Check, Job, produce
+from edgezoo.converters.verify import first_non_finite
+from edgezoo.errors import NonFiniteError, SamplesError, UsageError
+from edgezoo.graph.graph import Graph
+from edgezoo.graph.passes import optimize
+from edgezoo.models.resolve import load_model
+from edgezoo.quantization.calibrate import quantize
+from edgezoo.samples import PhotoSet, Split, load_photos, random_inputs, split_photos
+from edgezoo.types import (
+    FORMATS,
+    SUFFIXES,
+    Artifact,
+    Format,
+    IoDtype,
+    LoadedModel,
+    ModelSpec,
+    Recipe,
+    Shape,
+)
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Progress = Callable[[str], None]
+
+RANDOM_SAMPLES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a verb is asked to make: one model in some formats, in one folder."""
+
+    loaded: LoadedModel
+    recipe: Recipe
+    io_dtype: IoDtype
+    folder: Path
+    formats: tuple[Format, ...]
+    key: str
+    force: bool = False
+
+    def path(self, format: Format) -> Path:
+        """Return where the artifact of ``format`` goes."""
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "_", self.loaded.name)
+        io = "_int8io" if self.io_dtype == "int8" else ""
+        return self.folder / f"{stem}_{self.recipe.name}{io}{SUFFIXES[format]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Graphs ready to be written, and what to verify them with."""
+
+    graph: Graph = field(repr=False)
+    float_graph: Graph = field(repr=False)
+    check: Check
+    quantization: Mapping[str, Any] | None = None
+
+
+def load(
+    model: Any, *, weights: str | None, seed: int, input: Shape | None
+) -> LoadedModel:  # Any: str, Path, nn.Module or ModelSpec
+    """Return a module with its weights: from the zoo, a factory, a module, or an artifact's origin."""
+    if not isinstance(model, (str, Path)) or Path(model).suffix not in SUFFIXES.values():
+        name = str(model) if isinstance(model, Path) else model
+        return load_model(name, weights=weights, seed=seed, input=input)
+    origin = artifacts.origin_of(artifacts.read_manifest(Path(model)))
+    stored = None if origin.weights == "factory" else origin.weights
+    loaded = load_model(
+        origin.model, weights=weights or stored, seed=origin.seed, input=input or origin.input
+    )
+    if weights is None and loaded.origin.weights_sha256 != origin.weights_sha256:
+        raise artifacts.ArtifactError(
+            f"the weights of {origin.model} have changed since {model} was made; "
+            "convert the model again"
+        )
+    return loaded
+
+
+def formats(to: Format | Sequence[Format]) -> tuple[Format, ...]:
+    """Return the formats asked for, without repetition.
+
+    Raises:
+        UsageError: one is not known.
+    """
+    asked = (to,) if isinstance(to, str) else tuple(dict.fromkeys(to))
+    unknown = [name for name in asked if name not in FORMATS]
+    if unknown or not asked:
+        raise UsageError(
+            f"format {', '.join(unknown) or '(none)'!r} is not known; choose from {FORMATS}"
+        )
+    return asked
+
+
+def make(wanted: Wanted, build: Callable[[], Made], progress: Progress) -> tuple[Artifact, ...]:
+    """Return the wanted artifacts, making those that no identical earlier run left behind."""
+    found = {
+        format: None if wanted.force else artifacts.find_existing(wanted.path(format), wanted.key)
+        for format in wanted.formats
+    }
+    if any(artifact is None for artifact in found.values()):
+        made = build()
+        for format, artifact in found.items():
+            if artifact is None:
+                progress(f"writing and verifying {wanted.path(format).name}")
+                found[format] = produce(_job(wanted, format, made))
+    return tuple(artifact for artifact in found.values() if artifact is not None)
+
+
+def _job(wanted: Wanted, format: Format, made: Made) -> Job:
+    loaded = wanted.loaded
+    return Job(
+        path=wanted.path(format),
+        format=format,
+        recipe=wanted.recipe,
+        graph=made.graph,
+        float_graph=made.float_graph,
+        check=made.check,
+        origin=loaded.origin,
+        preprocessing=loaded.preprocessing,
+        key=wanted.key,
+        io_dtype=wanted.io_dtype,
+        published={} if loaded.spec is None else loaded.spec.published,
+        quantization=made.quantization,
+        params=sum(p.numel() for p in loaded.module.parameters()),
+    )
+
+
+def captured(loaded: LoadedModel, progress: Progress) -> Graph:
+    """Return the optimized graph of a module."""
+    progress(f"capturing {loaded.name}")
+    return optimize(capture(loaded.module, loaded.origin.input, name=loaded.name))
+
+
+def photos_for(loaded: LoadedModel, samples: str | Path, skip_bad: bool) -> PhotoSet:
+    """Load a folder of photos as the model wants them.
+
+    Raises:
+        SamplesError: the folder or its pictures are unusable, or the input is not a square RGB photo.
+    """
+    _, channels, height, width = loaded.origin.input
+    if channels != 3 or height != width:
+        shape = "x".join(map(str, loaded.origin.input))
+        raise SamplesError(
+            f"photos cannot fill an input of {shape}; leave out --samples or use a square RGB input"
+        )
+    return load_photos(Path(samples), loaded.preprocessing, skip_bad=skip_bad)
+
+
+def reference_outputs(loaded: LoadedModel, inputs: Array) -> list[Array]:
+    """Return the PyTorch module's outputs (n, …) for ``inputs`` (n, …)."""
+    size = loaded.origin.input[0]
+    results: list[tuple[torch.Tensor, ...]] = []
+    with torch.inference_mode():
+        for start in range(0, len(inputs) - size + 1, size):
+            output = loaded.module(torch.from_numpy(inputs[start : start + size]))
+            results.append((output,) if isinstance(output, torch.Tensor) else _flat(output))
+    return [torch.cat([part.reshape(part.shape or (1,)) for part in parts]).numpy()
+            for parts in zip(*results, strict=True)]  # fmt: skip
+
+
+def _flat(output: Any) -> tuple[torch.Tensor, ...]:
+    leaves, _ = torch.utils._pytree.tree_flatten(output)
+    return tuple(leaves)
+
+
+def check_on(
+    loaded: LoadedModel, inputs: Array, source: str, *, held_out: bool | None = None
+) -> Check:
+    """Return what to verify an artifact with.
+
+    Raises:
+        NonFiniteError: PyTorch itself computes NaN or infinity; the first such value is named.
+    """
+    reference = reference_outputs(loaded, inputs)
+    if not all(np.isfinite(array).all() for array in reference):
+        graph = capture(loaded.module, loaded.origin.input, name=loaded.name)
+        where = first_non_finite(graph, inputs) or "the output"
+        raise NonFiniteError(
+            f"{loaded.name} computes NaN or infinity in PyTorch, first at {where}; "
+            f"check the weights ({loaded.origin.weights})"
+        )
+    return Check(inputs, reference, source, held_out)
+
+
+def random_check(loaded: LoadedModel, seed: int) -> Check:
+    """Return a check on seeded random inputs, N(0, 1)."""
+    shape = loaded.origin.input
+    count = -(-RANDOM_SAMPLES // shape[0]) * shape[0]
+    return check_on(loaded, random_inputs(shape, count, seed), "random")
+
+
+def quantized(loaded: LoadedModel, photos: PhotoSet, split: Split, progress: Progress) -> Made:
+    """Return the w8a8 graph, ranges from ``split.calibration``, rule from ``split.selection``."""
+    check = check_on(
+        loaded, photos.arrays[list(split.evaluation)], "photos", held_out=split.held_out
+    )
+    graph = captured(loaded, progress)
+    result = quantize(
+        graph,
+        photos.arrays[list(split.calibration)],
+        photos.arrays[list(split.selection)],
+        progress=progress,
+    )
+    facts = {
+        "rule": result.rule,
+        "rules": dict(result.rules),
+        "calibration_photos": len(split.calibration),
+        "selection_photos": len(split.selection),
+        "evaluation_photos": len(split.evaluation),
+        "repairs": list(result.repairs),
+    }
+    return Made(result.graph, graph, check, facts)
+
+
+def split_of(photos: PhotoSet) -> Split:
+    """Return the deterministic split of a folder's photos."""
+    return split_photos(photos)
