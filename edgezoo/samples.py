@@ -151,7 +151,7 @@ def load_photos(
 
 
 def split_photos(photos: PhotoSet) -> Split:
-    """Split photos by the content of their files into about 70, 15 and 15 % of the distinct ones."""
+    """Split photos by their files' content into about 70, 15 and 15 % of the distinct ones."""
     return split_digests(photos.digests)
 
 
