@@ -179,8 +179,8 @@ def floating_point(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (truncated_jpeg, "is damaged"),
-        (truncated_png, "is damaged"),
+        (truncated_jpeg, "cannot be read"),
+        (truncated_png, "cannot be read"),
         (lambda path: path.write_bytes(b""), "is no picture"),
         (lambda path: path.write_text("<html>not found</html>"), "is no picture"),
         (decompression_bomb, "too many pixels"),
