@@ -128,12 +128,13 @@ def load_photos(
             "leave the photo folder out to use random inputs"
         )
     found = find_photos(folder)
-    arrays: list[NDArray[np.float32]] = []
+    # Filled in place: a list to stack would hold every photo twice.
+    arrays = np.empty((len(found), 3, preprocessing.size, preprocessing.size), np.float32)
     paths: list[Path] = []
     skipped: list[tuple[Path, str]] = []
     for path in found:
         try:
-            arrays.append(load_photo(path, preprocessing))
+            arrays[len(paths)] = load_photo(path, preprocessing)
         except SamplesError as error:
             skipped.append((path, str(error)))
         else:
@@ -147,11 +148,11 @@ def load_photos(
         )
     digests = tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
     together = hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
-    return PhotoSet(tuple(paths), np.stack(arrays), digests, together, tuple(skipped))
+    return PhotoSet(tuple(paths), arrays[: len(paths)], digests, together, tuple(skipped))
 
 
 def split_photos(photos: PhotoSet) -> Split:
-    """Split photos by the content of their files into about 70, 15 and 15 % of the distinct ones."""
+    """Split photos by their files' content into about 70, 15 and 15 % of the distinct ones."""
     return split_digests(photos.digests)
 
 
@@ -201,7 +202,7 @@ def _read_square(path: Path, preprocessing: Preprocessing) -> Image.Image:
     except UnidentifiedImageError as error:
         raise SamplesError(f"{path} is no picture that Pillow can read") from error
     except DAMAGE as error:
-        raise SamplesError(f"picture {path} is damaged ({_first_line(error)})") from error
+        raise SamplesError(f"picture {path} cannot be read ({_first_line(error)})") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -26,18 +26,23 @@ def factory_name(module: nn.Module) -> str:
     return f"{type(module).__module__}:{type(module).__qualname__}"
 
 
-def build_user_module(name: str) -> tuple[nn.Module, bool]:
+def build_user_module(name: str, seed: int) -> tuple[nn.Module, bool]:
     """Import ``package.module:factory``; return its module, and whether it was built just now.
 
-    An ``nn.Module`` under that name is taken as it is (``False``): other code may use it too.
+    The factory draws from ``seed``; torch's global generator is left as it was. An ``nn.Module``
+    under that name is taken as it is (``False``): other code may use it too.
     Raises ``ModelNotFoundError`` if it cannot be imported or called, or gives no ``nn.Module``.
     """
+    import torch
     from torch import nn
 
-    with _current_directory_on_path():
+    with _current_directory_on_path(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
         factory = _find_attribute(name)
         if isinstance(factory, nn.Module):
             return factory, False
+        # Once more: a first import may have drawn numbers, a second one does not.
+        torch.manual_seed(seed)
         return _call(factory, name), True
 
 

@@ -225,11 +225,7 @@ def _build_with(
 def _load_user_model(
     model: str | nn.Module, name: str, weights: str | None, seed: int, shape: Shape
 ) -> LoadedModel:
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module, fresh = build_user_module(model) if isinstance(model, str) else (model, False)
+    module, fresh = build_user_module(model, seed) if isinstance(model, str) else (model, False)
     if weights == "random" and not fresh:
         raise WeightsError(
             f"{name} is a built module and cannot draw random weights again; leave weights out"

@@ -10,6 +10,7 @@ import hashlib
 import pickle
 import re
 import struct
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +70,10 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_torch(path: Path) -> object:
     try:
-        content: object = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # On damaged bytes torch guesses at newer pickle protocols before it gives up.
+            warnings.simplefilter("ignore")
+            content: object = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         code = re.search(r"GLOBAL ([\w.]+)", str(error))
         if code:

@@ -1,0 +1,95 @@
+import subprocess
+import sys
+
+import pytest
+
+from edgezoo.errors import ModelNotFoundError
+from edgezoo.models.published import PUBLISHED
+from edgezoo.models.registry import ALIASES, MODELS, get_model, list_models
+from edgezoo.types import ModelSpec
+
+# Where the printed multiply-accumulates are off the exact count by more than 1 %: rounding in the
+# paper, or another counting tool (the READMEs of MnasNet and Lite).
+MACS_TOLERANCE = {
+    "efficientnet_b0": 0.011,
+    "efficientnet_b1": 0.02,
+    "efficientnet_b3": 0.016,
+    "efficientnet_b4": 0.047,
+    "efficientnet_b5": 0.038,
+    "efficientnet_b7": 0.021,
+    "efficientnet_lite": 0.06,
+    "mnasnet_a1_x0_": 0.026,
+    "mnasnet_a1_x1_4": 0.026,
+    "shufflenet_v1_g3_x0_5": 0.012,
+    "shufflenet_v1_g4_x1_0": 0.011,  # Table 1 leaves the classifier out
+    "shufflenet_v1_g8_x1_0": 0.011,
+}
+
+
+def test_names_follow_the_pattern() -> None:
+    names = set(MODELS)
+    scales = ("x0_25", "x0_5", "x1_0", "x1_5", "x2_0")
+    assert {f"shufflenet_v1_g{g}_{s}" for g in (1, 2, 3, 4, 8) for s in scales} <= names
+    widths = ("x0_35", "x0_5", "x0_75", "x1_0", "x1_3", "x1_4")
+    assert {f"mnasnet_{v}_{w}" for v in ("a1", "b1") for w in widths} <= names
+    sizes = [f"b{i}" for i in range(9)] + [f"lite{i}" for i in range(5)]
+    assert {f"{p}efficientnet_{s}" for p in ("", "tf_") for s in sizes} <= names
+    assert "mnasnet_small" in names
+
+
+@pytest.mark.parametrize("spec", list_models(), ids=lambda spec: spec.name)
+def test_found_by_its_name(spec: ModelSpec) -> None:
+    assert get_model(spec.name) is spec
+    assert spec.input == (1, 3, spec.preprocessing.size, spec.preprocessing.size)
+    for source in spec.weights:
+        assert source.preprocessing.size == spec.preprocessing.size
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_alias_is_the_canonical_network(alias: str) -> None:
+    assert alias not in MODELS
+    assert get_model(alias) is MODELS[ALIASES[alias]]
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"),
+    [
+        ("efficientnet_light0", "efficientnet_lite0"),
+        ("shufflenet", "shufflenet_v1"),
+        ("MNASNet-A1", "mnasnet_a1"),
+    ],
+)
+def test_unknown_name_suggests_the_nearest(typed: str, nearest: str) -> None:
+    with pytest.raises(ModelNotFoundError, match=nearest) as caught:
+        get_model(typed)
+    assert repr(typed) in str(caught.value)
+
+
+def test_nothing_near() -> None:
+    with pytest.raises(ModelNotFoundError, match="edgezoo list"):
+        get_model("zzz")
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_numbers_agree_with_the_counts(name: str) -> None:
+    spec, published = MODELS[name], PUBLISHED[name]
+    assert published["source"]
+    if "params" in published:
+        # Printed with one decimal of a million; from B3 on in whole millions.
+        assert spec.params == pytest.approx(published["params"], rel=0.025, abs=0.051e6)
+    if "macs" in published:
+        near = [t for prefix, t in MACS_TOLERANCE.items() if name.startswith(prefix)]
+        assert spec.macs == pytest.approx(published["macs"], rel=max(near, default=0.01))
+
+
+def test_listing_imports_no_torch() -> None:
+    code = (
+        "import sys; from edgezoo.models.registry import list_models;"
+        "from edgezoo.models.resolve import model_info;"
+        "print(len(list_models()), model_info('mnasnet_a1').params);"
+        "print([m for m in ('torch', 'numpy', 'PIL', 'safetensors') if m in sys.modules])"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    assert output.splitlines() == [f"{len(MODELS)} 3887038", "[]"]
