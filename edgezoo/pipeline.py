@@ -21,6 +21,7 @@ from edgezoo.types import (
     ConversionResult,
     Format,
     IoDtype,
+    LoadedModel,
     Measurement,
     ModelInfo,
     ModelSpec,
@@ -34,7 +35,7 @@ from edgezoo.types import (
 if TYPE_CHECKING:
     from torch import nn
 
-    Model = Union[str, Path, nn.Module, ModelSpec]
+    Model = Union[str, Path, nn.Module, ModelSpec, LoadedModel]
 
 Progress = Callable[[str], None]
 
@@ -153,6 +154,7 @@ def quantize(
     """
     from edgezoo import stages
     from edgezoo.quantization.recipes import get_quantized_recipe
+    from edgezoo.samples import split_photos
 
     formats = stages.formats(to)
     numbers = get_quantized_recipe(recipe)
@@ -165,7 +167,7 @@ def quantize(
     wanted = stages.Wanted(loaded, numbers, io_dtype, Path(out), formats, key, force)
 
     def build() -> stages.Made:
-        return stages.quantized(loaded, photos, stages.split_of(photos), progress)
+        return stages.quantized(loaded, photos, split_photos(photos), progress)
 
     return ConversionResult(stages.make(wanted, build, progress))
 
@@ -272,16 +274,23 @@ def run(
     Raises:
         EdgezooError: one of its subclasses, saying the thing, the value and the next step.
     """
-    from edgezoo.gallery import write_gallery
+    from edgezoo import stages
 
-    common = {"weights": weights, "seed": seed, "input": input, "out": out}
-    more = {"samples": samples, "skip_bad": skip_bad, "force": force, "progress": progress}
+    artifacts.prepare_folder(Path(out))
+    loaded = stages.load(model, weights=weights, seed=seed, input=input)
     made = (
-        *convert(model, to=to, **common, **more).artifacts,  # type: ignore[arg-type]  # two dicts of keywords
-        *quantize(model, to=to, recipe=recipe, **common, **more).artifacts,  # type: ignore[arg-type]
-    )
+        *convert(
+            loaded, to=to, out=out, samples=samples, skip_bad=skip_bad, force=force, progress=progress
+        ).artifacts,
+        *quantize(
+            loaded, to=to, out=out, samples=samples, skip_bad=skip_bad, force=force, progress=progress,
+            recipe=recipe,
+        ).artifacts,
+    )  # fmt: skip
     progress("showing every artifact the photos")
-    write_gallery(Path(out) / GALLERY, made, Path(samples), GALLERY_PHOTOS, skip_bad=skip_bad)
+    photos = stages.photos_for(loaded, samples, skip_bad)
+    gallery = stages.gallery_of(loaded, made, photos, GALLERY_PHOTOS)
+    artifacts.write_json(Path(out) / GALLERY, gallery)
     measurements = _measured(made, plan or Plan(), Path(out) / RESULTS, progress)
     progress("writing the report")
     return RunResult(made, measurements, report(out))

@@ -13,9 +13,11 @@ import torch
 
 from edgezoo import artifacts
 from edgezoo.converters.capture import capture
+from edgezoo.converters.formats import ENTRIES
 from edgezoo.converters.produce import Check, Job, produce
 from edgezoo.converters.verify import first_non_finite
-from edgezoo.errors import NonFiniteError, SamplesError, UsageError
+from edgezoo.errors import ArtifactError, NonFiniteError, SamplesError, UsageError
+from edgezoo.gallery import build_gallery
 from edgezoo.graph.graph import Graph
 from edgezoo.graph.passes import optimize
 from edgezoo.models.resolve import load_model
@@ -26,6 +28,7 @@ from edgezoo.types import (
     SUFFIXES,
     Artifact,
     Format,
+    GalleryPhoto,
     IoDtype,
     LoadedModel,
     ModelSpec,
@@ -70,8 +73,10 @@ class Made:
 
 def load(
     model: Any, *, weights: str | None, seed: int, input: Shape | None
-) -> LoadedModel:  # Any: str, Path, nn.Module or ModelSpec
+) -> LoadedModel:  # Any: str, Path, nn.Module, ModelSpec or LoadedModel
     """Return a module with its weights: from the zoo, a factory, a module, or an artifact's origin."""
+    if isinstance(model, LoadedModel):
+        return model
     if not isinstance(model, (str, Path)) or Path(model).suffix not in SUFFIXES.values():
         name = str(model) if isinstance(model, Path) else model
         return load_model(name, weights=weights, seed=seed, input=input)
@@ -81,7 +86,7 @@ def load(
         origin.model, weights=weights or stored, seed=origin.seed, input=input or origin.input
     )
     if weights is None and loaded.origin.weights_sha256 != origin.weights_sha256:
-        raise artifacts.ArtifactError(
+        raise ArtifactError(
             f"the weights of {origin.model} have changed since {model} was made; "
             "convert the model again"
         )
@@ -224,6 +229,21 @@ def quantized(loaded: LoadedModel, photos: PhotoSet, split: Split, progress: Pro
     return Made(result.graph, graph, check, facts)
 
 
-def split_of(photos: PhotoSet) -> Split:
-    """Return the deterministic split of a folder's photos."""
-    return split_photos(photos)
+def gallery_of(
+    loaded: LoadedModel, made: Sequence[Artifact], photos: PhotoSet, limit: int
+) -> tuple[GalleryPhoto, ...]:
+    """Return what PyTorch and each artifact see in up to ``limit`` photos, held-out ones first.
+
+    A network that gives no class scores (photos, classes) has no gallery.
+    """
+    split = split_photos(photos)
+    order = list(dict.fromkeys((*split.evaluation, *split.selection, *split.calibration)))[:limit]
+    inputs = photos.arrays[order]
+    reference = reference_outputs(loaded, inputs)[0]
+    if reference.ndim != 2 or len(reference) != len(order):
+        return ()
+    outputs = {"pytorch": reference}
+    for artifact in made:
+        outputs[artifact.path.name] = ENTRIES[artifact.format].run(artifact.path, inputs)[0]
+    seen = [index in split.calibration for index in order]
+    return build_gallery([photos.paths[index] for index in order], outputs, loaded.labels, seen)
