@@ -51,16 +51,13 @@ class Builder:
         return Ref(unique, shape)
 
     def constant(self, tensor: Tensor, name: str | None = None) -> Ref:
-        """Store a constant, once per tensor object."""
+        """Store a constant as float32 (integers and booleans too), once per tensor object."""
         if id(tensor) in self.known:
             kept = self.known[id(tensor)][1]
             return Ref(kept, self.values[kept].shape)
         base = name or self.parameter_names.get(id(tensor)) or f"{self._base()}/constant"
         unique = self._unique(base)
-        if tensor.is_floating_point() and tensor.dtype is not torch.float32:
-            array = tensor.detach().to(torch.float32).numpy()
-        else:
-            array = tensor.detach().contiguous().numpy()
+        array = tensor.detach().to(torch.float32).contiguous().numpy()
         self.values[unique] = Value(unique, tuple(array.shape), str(array.dtype))
         self.constants[unique] = array
         self.known[id(tensor)] = (tensor, unique)  # holding it keeps the id from being reused

@@ -58,11 +58,17 @@ def pads(padding: A.Padding) -> list[int]:
 # ----------------------------------------------------------------------------- products
 
 
+def product_reads(w: Emitter, node: Node) -> list[str]:
+    """Return the ONNX names of the node's input, weights and bias."""
+    x, *weights = node.inputs
+    return [w.read(x), *(w.read_weights(name) for name in weights)]
+
+
 @lowers("conv2d")
 def conv2d(w: Emitter, a: A.Conv2d, node: Node, output: str) -> None:
     w.node(
         "Conv",
-        reads(w, node),
+        product_reads(w, node),
         output,
         kernel_shape=w.graph.shape(node.inputs[1])[2:],
         strides=a.stride,
@@ -76,7 +82,7 @@ def conv2d(w: Emitter, a: A.Conv2d, node: Node, output: str) -> None:
 def conv_transpose2d(w: Emitter, a: A.ConvTranspose2d, node: Node, output: str) -> None:
     w.node(
         "ConvTranspose",
-        reads(w, node),
+        product_reads(w, node),
         output,
         kernel_shape=w.graph.shape(node.inputs[1])[2:],
         strides=a.stride,
@@ -91,14 +97,14 @@ def conv_transpose2d(w: Emitter, a: A.ConvTranspose2d, node: Node, output: str) 
 def linear(w: Emitter, a: A.Fusable, node: Node, output: str) -> None:
     x, weight, bias = node.inputs
     if len(w.graph.shape(x)) == 2:
-        w.node("Gemm", reads(w, node), output, transB=1)
+        w.node("Gemm", product_reads(w, node), output, transB=1)
         return
     turned = w.read_rearranged(weight, "transposed", w.graph.constants[weight].T, axis=1)
     if not w.graph.constants[bias].any():
         w.node("MatMul", [w.read(x), turned], output)
         return
     product = w.node("MatMul", [w.read(x), turned], w.fresh(f"{node.output}/product"))
-    w.node("Add", [product, w.read(bias)], output)
+    w.node("Add", [product, w.read_weights(bias)], output)
 
 
 # ------------------------------------------------------------------ element-wise with numbers
