@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from edgezoo import artifacts
 from edgezoo.converters.capture import capture
 from edgezoo.converters.formats import ENTRIES
 from edgezoo.converters.produce import Check, Job, produce
-from edgezoo.converters.verify import first_non_finite
+from edgezoo.converters.verify import first_non_finite, verify_file
 from edgezoo.errors import ArtifactError, NonFiniteError, SamplesError, UsageError
 from edgezoo.gallery import build_gallery
 from edgezoo.graph.graph import Graph
@@ -23,7 +24,8 @@ from edgezoo.graph.passes import optimize
 from edgezoo.graph.threads import one_thread
 from edgezoo.models.resolve import load_model
 from edgezoo.quantization.calibrate import quantize
-from edgezoo.samples import PhotoSet, Split, load_photos, random_inputs, split_photos
+from edgezoo.quantization.recipes import get_recipe
+from edgezoo.samples import PhotoSet, load_photos, random_inputs, split_photos
 from edgezoo.types import (
     FORMATS,
     SUFFIXES,
@@ -32,7 +34,6 @@ from edgezoo.types import (
     GalleryPhoto,
     IoDtype,
     LoadedModel,
-    ModelSpec,
     Recipe,
     Shape,
 )
@@ -74,25 +75,59 @@ class Made:
 
 
 def load(
-    model: Any, *, weights: str | None, seed: int, input: Shape | None
-) -> LoadedModel:  # Any: str, Path, nn.Module, ModelSpec or LoadedModel
+    model: Any,  # str, Path, nn.Module, ModelSpec or LoadedModel
+    *,
+    weights: str | None,
+    seed: int,
+    input: Shape | None,
+    options: Mapping[str, Any] | None = None,
+    progress: Progress,
+) -> LoadedModel:
     """Return a module with its weights: from the zoo, a factory, a module, or an artifact's origin."""
     if isinstance(model, LoadedModel):
         return model
-    if not isinstance(model, (str, Path)) or Path(model).suffix not in SUFFIXES.values():
-        name = str(model) if isinstance(model, Path) else model
-        return load_model(name, weights=weights, seed=seed, input=input)
-    origin = artifacts.origin_of(artifacts.read_manifest(Path(model)))
+    if isinstance(model, (str, Path)) and Path(model).suffix in SUFFIXES.values():
+        return _load_origin(Path(model), weights, input, options)
+    name = str(model) if isinstance(model, Path) else model
+    loaded = load_model(name, weights=weights, seed=seed, input=input, options=options)
+    progress(f"loaded {loaded.name} with {_describe_weights(loaded)}")
+    return loaded
+
+
+def _load_origin(
+    path: Path, weights: str | None, input: Shape | None, options: Mapping[str, Any] | None
+) -> LoadedModel:
+    """Build the network of an artifact again, with the same weights unless others are asked for.
+
+    Raises:
+        ArtifactError: its weights are not what they were.
+    """
+    origin = artifacts.origin_of(artifacts.read_manifest(path))
     stored = None if origin.weights == "factory" else origin.weights
     loaded = load_model(
-        origin.model, weights=weights or stored, seed=origin.seed, input=input or origin.input
+        origin.model,
+        weights=weights or stored,
+        seed=origin.seed,
+        input=input or origin.input,
+        options={**artifacts.builder_options(origin), **(options or {})},
     )
-    if weights is None and loaded.origin.weights_sha256 != origin.weights_sha256:
+    same = weights is None and not options
+    if same and loaded.origin.weights_sha256 != origin.weights_sha256:
         raise ArtifactError(
-            f"the weights of {origin.model} have changed since {model} was made; "
+            f"the weights of {origin.model} have changed since {path} was made; "
             "convert the model again"
         )
     return loaded
+
+
+def _describe_weights(loaded: LoadedModel) -> str:
+    used, spec = loaded.origin.weights, loaded.spec
+    sources = () if spec is None else spec.weights
+    published = next((source for source in sources if source.name == used), None)
+    if published is not None:
+        return f"the published weights {used} ({published.source})"
+    words = {"random": f"random weights, seed {loaded.origin.seed}", "factory": "its own weights"}
+    return words.get(used, f"the weights in {used}")
 
 
 def formats(to: Format | Sequence[Format]) -> tuple[Format, ...]:
@@ -151,19 +186,34 @@ def captured(loaded: LoadedModel, progress: Progress) -> Graph:
         return optimize(capture(loaded.module, loaded.origin.input, name=loaded.name))
 
 
-def photos_for(loaded: LoadedModel, samples: str | Path, skip_bad: bool) -> PhotoSet:
-    """Load a folder of photos as the model wants them.
+def photos_for(
+    loaded: LoadedModel, samples: str | Path | PhotoSet, skip_bad: bool, progress: Progress
+) -> PhotoSet:
+    """Load a folder of photos as the model wants them; those that are skipped are named.
+
+    Photos that are loaded already are returned as they are.
 
     Raises:
         SamplesError: the folder or its pictures are unusable, or the input is not a square RGB photo.
     """
-    _, channels, height, width = loaded.origin.input
-    if channels != 3 or height != width:
+    if isinstance(samples, PhotoSet):
+        return samples
+    rank4 = len(loaded.origin.input) == 4
+    if not rank4 or loaded.origin.input[1] != 3 or len(set(loaded.origin.input[2:])) > 1:
         shape = "x".join(map(str, loaded.origin.input))
         raise SamplesError(
             f"photos cannot fill an input of {shape}; leave out --samples or use a square RGB input"
         )
-    return load_photos(Path(samples), loaded.preprocessing, skip_bad=skip_bad)
+    photos = load_photos(Path(samples), loaded.preprocessing, skip_bad=skip_bad)
+    for _, reason in photos.skipped:
+        progress(f"skipped: {reason}")
+    return photos
+
+
+def whole_batches(inputs: Array, size: int) -> Array:
+    """Return inputs (n, …) without a last incomplete batch; fewer than ``size`` are repeated."""
+    count = max(len(inputs) // size, 1) * size
+    return inputs if count == len(inputs) else inputs[np.arange(count) % len(inputs)]
 
 
 def reference_outputs(loaded: LoadedModel, inputs: Array) -> list[Array]:
@@ -186,11 +236,12 @@ def _flat(output: Any) -> tuple[torch.Tensor, ...]:
 def check_on(
     loaded: LoadedModel, inputs: Array, source: str, *, held_out: bool | None = None
 ) -> Check:
-    """Return what to verify an artifact with.
+    """Return what to verify an artifact with, inputs (n, …) cut to whole batches.
 
     Raises:
         NonFiniteError: PyTorch itself computes NaN or infinity; the first such value is named.
     """
+    inputs = whole_batches(inputs, loaded.origin.input[0])
     reference = reference_outputs(loaded, inputs)
     if not all(np.isfinite(array).all() for array in reference):
         graph = capture(loaded.module, loaded.origin.input, name=loaded.name)
@@ -202,26 +253,33 @@ def check_on(
     return Check(inputs, reference, source, held_out)
 
 
-def random_check(loaded: LoadedModel, seed: int) -> Check:
-    """Return a check on seeded random inputs, N(0, 1)."""
-    shape = loaded.origin.input
-    count = -(-RANDOM_SAMPLES // shape[0]) * shape[0]
-    return check_on(loaded, random_inputs(shape, count, seed), "random")
+def check_with(loaded: LoadedModel, photos: PhotoSet | None, seed: int) -> Check:
+    """Return a check on all photos, or on seeded random inputs, N(0, 1)."""
+    if photos is not None:
+        return check_on(loaded, photos.arrays[:CHECK_PHOTOS], "photos")
+    size = loaded.origin.input[0]
+    count = -(-RANDOM_SAMPLES // size) * size
+    return check_on(loaded, random_inputs(loaded.origin.input, count, seed), "random")
 
 
-def quantized(loaded: LoadedModel, photos: PhotoSet, split: Split, progress: Progress) -> Made:
-    """Return the w8a8 graph, ranges from ``split.calibration``, rule from ``split.selection``."""
-    check = check_on(
-        loaded, photos.arrays[list(split.evaluation)], "photos", held_out=split.held_out
+def converted(loaded: LoadedModel, photos: PhotoSet | None, seed: int, progress: Progress) -> Made:
+    """Return the float32 graph, to be compared on the photos or on seeded random numbers."""
+    check = check_with(loaded, photos, seed)
+    graph = captured(loaded, progress)
+    return Made(graph, graph, check)
+
+
+def quantized(loaded: LoadedModel, photos: PhotoSet, progress: Progress) -> Made:
+    """Return the w8a8 graph, its ranges and its comparison from different parts of the photos."""
+    split = split_photos(photos)
+    calibration, selection, evaluation = (
+        whole_batches(photos.arrays[list(part)], loaded.origin.input[0])
+        for part in (split.calibration, split.selection, split.evaluation)
     )
+    check = check_on(loaded, evaluation, "photos", held_out=split.held_out)
     graph = captured(loaded, progress)
     with one_thread():
-        result = quantize(
-            graph,
-            photos.arrays[list(split.calibration)],
-            photos.arrays[list(split.selection)],
-            progress=progress,
-        )
+        result = quantize(graph, calibration, selection, progress=progress)
     facts = {
         "rule": result.rule,
         "rules": dict(result.rules),
@@ -233,6 +291,40 @@ def quantized(loaded: LoadedModel, photos: PhotoSet, split: Split, progress: Pro
     return Made(result.graph, graph, check, facts)
 
 
+def verified(
+    file: Path,
+    samples: str | Path | PhotoSet | None,
+    seed: int,
+    skip_bad: bool,
+    progress: Progress,
+) -> Artifact:
+    """Return an artifact compared anew with the network that its manifest describes.
+
+    Raises:
+        ArtifactError: the file was changed since it was written, or its network cannot be rebuilt.
+        VerificationError: it is under its recipe's floor; the first bad value is named.
+    """
+    manifest = artifacts.read_manifest(file)
+    if artifacts.file_sha256(file) != manifest["sha256"]:
+        raise ArtifactError(
+            f"{file} was changed after it was written (its sha256 is not the manifest's); "
+            "convert the model again"
+        )
+    loaded = load(file, weights=None, seed=seed, input=None, progress=progress)
+    photos = None if samples is None else photos_for(loaded, samples, skip_bad, progress)
+    check = check_with(loaded, photos, seed)
+    comparison = verify_file(
+        file,
+        manifest["format"],
+        get_recipe(manifest["recipe"]),
+        check.inputs,
+        check.reference,
+        captured(loaded, progress),
+        source=check.source,
+    )
+    return dataclasses.replace(artifacts.artifact_of(file, manifest), comparison=comparison)
+
+
 def gallery_of(
     loaded: LoadedModel, made: Sequence[Artifact], photos: PhotoSet, limit: int
 ) -> tuple[GalleryPhoto, ...]:
@@ -242,7 +334,8 @@ def gallery_of(
     """
     split = split_photos(photos)
     order = list(dict.fromkeys((*split.evaluation, *split.selection, *split.calibration)))[:limit]
-    inputs = photos.arrays[order]
+    inputs = whole_batches(photos.arrays[order], loaded.origin.input[0])
+    order = order[: len(inputs)]
     reference = reference_outputs(loaded, inputs)[0]
     if reference.ndim != 2 or len(reference) != len(order):
         return ()
