@@ -1,0 +1,95 @@
+"""Collects ONNX nodes and initializers while a graph is lowered.
+
+A quantized value is written as QuantizeLinear → DequantizeLinear (QDQ), so every node reads
+floats; the runtime picks its integer kernels from the pattern. An initializer appears when it is
+first read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, helper
+
+from edgezoo.graph.graph import Graph, QuantParams
+
+Array = NDArray[np.generic]
+
+
+@dataclass(slots=True)
+class Emitter:
+    """An ONNX graph under construction; ``names`` maps values to what their readers read."""
+
+    graph: Graph
+    nodes: list[NodeProto] = field(default_factory=list)
+    initializers: dict[str, Array] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+
+    def read(self, name: str) -> str:
+        """Return the ONNX name under which a value of the graph is read."""
+        if name not in self.names:
+            array, quant = self.graph.constants.get(name), self.graph.values[name].quant
+            if array is None:
+                return name
+            self.names[name] = self._stored(name, array, quant)
+        return self.names[name]
+
+    def read_rearranged(self, name: str, suffix: str, array: Array, axis: int) -> str:
+        """Read a constant's elements in another arrangement, whose channels lie on ``axis``."""
+        key = f"{name}/{suffix}"
+        if key not in self.names:
+            quant = self.graph.values[name].quant
+            if quant is not None and quant.axis is not None:
+                quant = QuantParams(quant.scale, quant.zero_point, axis, quant.dtype)
+            self.names[key] = self._stored(self.fresh(key), array, quant)
+        return self.names[key]
+
+    def constant(self, name: str, values: Any) -> str:
+        """Add an initializer that is no value of the graph (a bound, say); floats are float32."""
+        array = np.asarray(values)
+        array = array.astype(np.float32) if array.dtype.kind == "f" else array
+        unique = self.fresh(name)
+        self.initializers[unique] = array
+        return unique
+
+    def integers(self, name: str, values: Sequence[int]) -> str:
+        """Add an int64 vector: a shape, axes, starts …"""
+        return self.constant(name, np.asarray(values, np.int64))
+
+    def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
+        """Append a node named after its output and return the output."""
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
+        return output
+
+    def rounded(self, source: str, output: str, quant: QuantParams) -> str:
+        """Round ``source`` to the grid: ``output`` holds ``scale * (q - zero_point)`` as float."""
+        grid = self._grid(output, quant)
+        stored = self.node("QuantizeLinear", [source, *grid], self.fresh(f"{output}/{quant.dtype}"))
+        return self.node("DequantizeLinear", [stored, *grid], output)
+
+    def fresh(self, name: str) -> str:
+        """Return ``name``, or a numbered one where a value of that name exists."""
+        unique, count = name, 1
+        while unique in self.taken or unique in self.graph.values:
+            unique, count = f"{name}_{count}", count + 1
+        self.taken.add(unique)
+        return unique
+
+    def _stored(self, name: str, array: Array, quant: QuantParams | None) -> str:
+        self.initializers[name] = array
+        if quant is None:
+            return name
+        axis = {} if quant.axis is None else {"axis": quant.axis}
+        inputs = [name, *self._grid(name, quant)]
+        return self.node("DequantizeLinear", inputs, self.fresh(f"{name}/float"), **axis)
+
+    def _grid(self, name: str, quant: QuantParams) -> tuple[str, str]:
+        shape = () if quant.axis is None else (-1,)
+        scale = self.constant(f"{name}/scale", quant.scale.reshape(shape))
+        zero_point = quant.zero_point.astype(quant.dtype).reshape(shape)
+        return scale, self.constant(f"{name}/zero_point", zero_point)
