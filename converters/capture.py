@@ -2,7 +2,7 @@
 
 What depends on no input is computed here, in torch, and becomes a constant (weight standardisation,
 position tables …). Every operation that no handler knows is reported at once, with the module it
-came from; the handlers are in ``aten_*.py``, one table.
+came from; the handlers are in ``aten/``, one table.
 """
 
 from __future__ import annotations
@@ -10,42 +10,48 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
+from torch.fx import GraphModule
 from torch.fx import Node as FxNode
+from torch.fx.node import map_arg
 
+from edgezoo.converters.aliasing import without_overwriting
 from edgezoo.converters.aten import HANDLERS
 from edgezoo.converters.builder import Builder, Ref
+from edgezoo.converters.decompose import decomposed
 from edgezoo.errors import CaptureError, UnsupportedOpError
+from edgezoo.graph.attrs import Reshape
 from edgezoo.graph.graph import Graph, check, rebuild
 from edgezoo.types import Shape
+
+Missing = dict[str, list[str]]  # operations without a handler, and the modules that use them
 
 
 def capture(module: nn.Module, input_shape: Shape, *, name: str = "model") -> Graph:
     """Return ``module`` (in eval mode) as a graph with one float32 input of ``input_shape``.
 
+    Outputs keep the order in which forward() returns them, the leaves of a dict or list too.
+
     Raises:
         CaptureError: torch.export cannot trace the module, or it returns no tensors.
         UnsupportedOpError: some operations have no handler; all are named.
     """
-    program = _export(module, input_shape)
+    program = without_overwriting(_export(module, input_shape))
     builder = Builder(name)
     environment: dict[str, Any] = _parameters(program, builder)
-    missing: dict[str, list[str]] = {}
-    outputs: tuple[str, ...] = ()
     for node in program.graph.nodes:
-        if node.op == "placeholder":
-            if node.name not in environment:
-                environment[node.name] = builder.input("input", tuple(node.meta["val"].shape))
-        elif node.op == "call_function":
-            environment[node.name] = _lower(node, builder, environment, missing)
-        elif node.op == "output":
-            outputs = _outputs(node, builder, environment)
+        if node.op == "placeholder" and node.name not in environment:
+            environment[node.name] = builder.input("input", tuple(node.meta["val"].shape))
+    missing: Missing = {}
+    results = _lower_all(program.graph_module, builder, environment, missing)
     if missing:
         raise UnsupportedOpError(_unsupported(missing))
+    outputs = _outputs(results, builder)
     graph = rebuild(builder.graph(outputs), builder.nodes)
     check(graph)
     return graph
@@ -55,7 +61,7 @@ def _export(module: nn.Module, input_shape: Shape) -> ExportedProgram:
     if module.training:
         raise CaptureError("the module is in training mode; call model.eval() before converting it")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             return torch.export.export(module, (torch.zeros(input_shape),), strict=False)
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
@@ -82,24 +88,81 @@ def _parameters(program: ExportedProgram, builder: Builder) -> dict[str, Tensor]
     return found
 
 
+def _lower_all(
+    module: GraphModule, builder: Builder, environment: dict[str, Any], missing: Missing
+) -> Any:  # what the output node returns: a tuple, nested where it is a sub-program's
+    for node in module.graph.nodes:
+        if node.op == "get_attr":
+            environment[node.name] = attrgetter(str(node.target))(module)
+        elif node.op == "call_function":
+            environment[node.name] = _lower(node, builder, environment, missing)
+        elif node.op == "output":
+            return map_arg(node.args[0], lambda n: environment[n.name])
+    return ()
+
+
 def _lower(
-    node: FxNode, builder: Builder, environment: dict[str, Any], missing: dict[str, list[str]]
+    node: FxNode, builder: Builder, environment: dict[str, Any], missing: Missing
 ) -> Any:  # a Ref, a constant tensor, a tuple of them, or a plain number
-    args, kwargs = torch.fx.node.map_arg(
-        (node.args, dict(node.kwargs)), lambda n: environment[n.name]
-    )
+    arguments: Any = map_arg((node.args, node.kwargs), lambda n: environment[n.name])
+    args, kwargs = arguments
     if node.target is operator.getitem:
-        return args[0][args[1]]
-    if not _depends_on_input(args) and not _depends_on_input(kwargs):
-        with torch.no_grad():
-            return node.target(*args, **kwargs)
+        item = args[0][args[1]]
+        if item is None and node.users:  # the indices of a maximum
+            missing.setdefault(str(node.args[0]), []).append(_scope(node) or "the top level")
+            return _placeholder_result(node)
+        return item
+    if (block := _inlined(node, args)) is not None:
+        inner, inputs = block
+        names = (n.name for n in inner.graph.nodes if n.op == "placeholder")
+        return _lower_all(inner, builder, dict(zip(names, inputs, strict=True)), missing)
     builder.scope, builder.label = _scope(node), _label(node)
+    if not _depends_on_input(args) and not _depends_on_input(kwargs):
+        return _computed(node, args, kwargs)
     handler: Callable[..., Any] | None = HANDLERS.get(str(node.target))
     result = NotImplemented if handler is None else handler(builder, *args, **kwargs)
-    if result is not NotImplemented:
-        return result
-    missing.setdefault(str(node.target), []).append(builder.scope or "the top level")
-    return _placeholder_result(node, builder)
+    if result is NotImplemented:
+        result = _lower_decomposed(node, builder, environment)
+    if result is NotImplemented:
+        missing.setdefault(str(node.target), []).append(builder.scope or "the top level")
+        return _placeholder_result(node)
+    return result
+
+
+def _lower_decomposed(node: FxNode, builder: Builder, environment: dict[str, Any]) -> Any:
+    """Lower what torch makes of the operation; ``NotImplemented`` where not all of it is known."""
+    program = decomposed(node)
+    if program is None:
+        return NotImplemented
+    inner, inputs = program
+    names = (n.name for n in inner.graph.nodes if n.op == "placeholder")
+    bound = {name: environment[n.name] for name, n in zip(names, inputs, strict=True)}
+    scope, missing = (builder.scope, builder.label), Missing()
+    for n in inner.graph.nodes:
+        n.meta.setdefault("nn_module_stack", node.meta.get("nn_module_stack"))
+    result = _lower_all(inner, builder, bound, missing)
+    builder.scope, builder.label = scope
+    return NotImplemented if missing else result
+
+
+def _inlined(node: FxNode, args: tuple[Any, ...]) -> tuple[GraphModule, tuple[Any, ...]] | None:
+    """Return the sub-program, and its inputs, of a block that changes nothing at inference.
+
+    These are ``with torch.no_grad()`` and ``with torch.autocast(…, enabled=False)``.
+    """
+    kind = str(node.target)
+    if kind == "wrap_with_set_grad_enabled":
+        return args[1], args[2:]
+    if kind == "wrap_with_autocast" and args[2] is False:
+        return args[4], args[5:]
+    return None
+
+
+def _computed(node: FxNode, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run an operation on constants."""
+    assert callable(node.target)
+    with torch.no_grad():
+        return node.target(*args, **kwargs)
 
 
 def _depends_on_input(value: Any) -> bool:
@@ -110,14 +173,12 @@ def _depends_on_input(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and any(_depends_on_input(item) for item in value)
 
 
-def _placeholder_result(node: FxNode, builder: Builder) -> Any:
+def _placeholder_result(node: FxNode) -> Any:
     """Stand in for an unknown operation, so that the rest is still looked at."""
     meta = node.meta.get("val")
     if isinstance(meta, (list, tuple)):
         return tuple(Ref("?", tuple(item.shape)) for item in meta)
-    name = builder._unique("unsupported")
-    ref = builder.input(name, tuple(meta.shape) if isinstance(meta, Tensor) else ())
-    return ref
+    return Ref("?", tuple(meta.shape) if isinstance(meta, Tensor) else ())
 
 
 def _scope(node: FxNode) -> str:
@@ -131,31 +192,28 @@ def _label(node: FxNode) -> str:
     """Name the operation, unless it is the only thing its module does (conv, norm, activation)."""
     stack = node.meta.get("nn_module_stack") or {}
     kind = str(next(reversed(stack.values()))[1]) if stack else ""
-    return "" if kind.startswith("torch.nn.modules.") else str(node.target).split(".")[1].strip("_")
+    words = str(node.target).split(".")  # aten.<name>.<overload>, or one word
+    return "" if kind.startswith("torch.nn.modules.") else words[:2][-1].strip("_")
 
 
-def _outputs(node: FxNode, builder: Builder, environment: dict[str, Any]) -> tuple[str, ...]:
-    names = []
-    for argument in node.args[0]:
-        value = environment[argument.name] if isinstance(argument, FxNode) else argument
+def _outputs(results: Any, builder: Builder) -> tuple[str, ...]:
+    names: list[str] = []
+    for value in results:
         if not isinstance(value, (Ref, Tensor)):
-            raise CaptureError(f"the module returns {value!r}; return tensors only")
+            raise CaptureError(
+                f"forward() returns {value!r} among its outputs; return tensors only"
+            )
         if isinstance(value, Tensor) or value.name in builder.inputs or value.name in names:
             builder.scope, builder.label = "", "output"
-            value = builder.emit("reshape", value, attrs=_same_shape(value))
+            same_shape = Reshape(tuple(value.shape))
+            value = builder.emit("reshape", value, attrs=same_shape)
         names.append(value.name)
     if not names:
-        raise CaptureError("the module returns no tensor; return at least one from forward()")
+        raise CaptureError("forward() returns no tensor; return at least one")
     return tuple(names)
 
 
-def _same_shape(value: Ref | Tensor) -> Any:
-    from edgezoo.graph.attrs import Reshape
-
-    return Reshape(tuple(value.shape))
-
-
-def _unsupported(missing: dict[str, list[str]]) -> str:
+def _unsupported(missing: Missing) -> str:
     listed = "; ".join(
         f"{target} in {', '.join(dict.fromkeys(scopes))}" for target, scopes in missing.items()
     )

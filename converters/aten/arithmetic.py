@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -32,12 +31,12 @@ def binary(b: Builder, op: str, x: Operand | Number, y: Operand | Number) -> Ref
     return b.emit(op, *operands)
 
 
-@handles("add.Tensor", "add_.Tensor", "add.Scalar")
+@handles("add.Tensor", "add_.Tensor")
 def add(b: Builder, x: Any, y: Any, alpha: Number = 1) -> Ref:
     return binary(b, "add", x, y if alpha == 1 else _times(b, y, alpha))
 
 
-@handles("sub.Tensor", "sub_.Tensor", "sub.Scalar")
+@handles("sub.Tensor", "sub_.Tensor")
 def sub(b: Builder, x: Any, y: Any, alpha: Number = 1) -> Ref:
     return binary(b, "sub", x, y if alpha == 1 else _times(b, y, alpha))
 
@@ -51,12 +50,12 @@ def _times(b: Builder, y: Any, alpha: Number) -> Any:
     return binary(b, "mul", y, alpha) if isinstance(y, Ref) else y * alpha
 
 
-@handles("mul.Tensor", "mul_.Tensor", "mul.Scalar")
+@handles("mul.Tensor", "mul_.Tensor")
 def mul(b: Builder, x: Any, y: Any) -> Ref:
     return binary(b, "mul", x, y)
 
 
-@handles("div.Tensor", "div_.Tensor", "div.Scalar")
+@handles("div.Tensor", "div_.Tensor")
 def div(b: Builder, x: Any, y: Any) -> Ref:
     if isinstance(y, Ref):
         return binary(b, "div", x, y)
@@ -141,7 +140,7 @@ def mish(b: Builder, x: Ref) -> Ref:
     return b.emit("mul", x, b.emit("tanh", softplus(b, x)))
 
 
-@handles("gelu.default", "gelu_.default")
+@handles("gelu.default")
 def gelu(b: Builder, x: Ref, approximate: str = "none") -> Ref:
     return b.emit("gelu", x, attrs=A.Gelu(approximate == "tanh"))
 
@@ -187,7 +186,7 @@ def reciprocal(b: Builder, x: Ref) -> Ref:
     return b.emit("div", scalar(1.0, len(x.shape)), x)
 
 
-@handles("softmax.int", "_softmax.default")
+@handles("softmax.int")
 def softmax(b: Builder, x: Ref, dim: int, dtype: Any = None) -> Ref:
     return b.emit("softmax", x, attrs=A.Axis(axis_of(x, dim)))
 
@@ -225,24 +224,33 @@ for _op, _targets in REDUCTIONS.items():
     _register_reduction(_op, *_targets)
 
 
+@handles("max.dim")
+def maximum_along(b: Builder, x: Ref, dim: int, keepdim: bool = False) -> tuple[Ref, None]:
+    return b.emit("max", x, attrs=A.Reduce((axis_of(x, dim),), keepdim)), None
+
+
+@handles("min.dim")
+def minimum_along(b: Builder, x: Ref, dim: int, keepdim: bool = False) -> tuple[Ref, None]:
+    return b.emit("min", x, attrs=A.Reduce((axis_of(x, dim),), keepdim)), None
+
+
 @handles("var.correction", "var.dim")
 def variance(
     b: Builder,
     x: Ref,
     dim: Any = None,
-    *args: Any,
-    correction: Number | None = 1,
+    unbiased: bool = True,
     keepdim: bool = False,
+    *,
+    correction: Number | None = None,
 ) -> Any:
-    if args:
-        return NotImplemented
+    """``sum((x - mean)**2) / (count - correction)``; the older overload says ``unbiased``."""
     axes = axes_of(x, dim)
     count = math.prod(x.shape[axis] for axis in axes)
+    correction = int(unbiased) if correction is None else correction
     centred = b.emit("sub", x, b.emit("mean", x, attrs=A.Reduce(axes, True)))
     total = b.emit("sum", b.emit("mul", centred, centred), attrs=A.Reduce(axes, keepdim))
-    return binary(
-        b, "mul", total, 1.0 / max(count - (1 if correction is None else correction), 1e-12)
-    )
+    return binary(b, "mul", total, 1.0 / (count - correction))
 
 
 @handles("linalg_vector_norm.default")
@@ -275,8 +283,6 @@ IDENTITIES: tuple[str, ...] = (
     "clone.default",
     "alias.default",
     "detach.default",
-    "detach_.default",
-    "lift_fresh_copy.default",
 )
 handles(*IDENTITIES)(same)
 
@@ -286,10 +292,7 @@ def nothing(b: Builder, *args: Any, **kwargs: Any) -> None:
     """A check made at export time."""
 
 
-@handles("to.dtype", "to.device", "to.dtype_layout", "type_as.default", "_to_copy.default")
+@handles("to.dtype", "to.device", "to.dtype_layout", "type_as.default")
 def cast(b: Builder, x: Ref, *args: Any, **kwargs: Any) -> Any:
     dtypes = [a for a in (*args, *kwargs.values()) if isinstance(a, torch.dtype)]
     return x if all(dtype is torch.float32 for dtype in dtypes) else NotImplemented
-
-
-UnaryHandler = Callable[[Builder, Ref], Ref]

@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from edgezoo.converters.aten.arithmetic import binary
 from edgezoo.converters.aten.table import handles
 from edgezoo.converters.builder import Builder, Ref
 from edgezoo.graph import attrs as A
+
+MASKED = -1e9  # exp() of it is 0; finite, so that it can be rounded to a grid
 
 
 @handles("scaled_dot_product_attention.default")
@@ -23,9 +28,12 @@ def scaled_dot_product_attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Any:
-    mask_is_float = attn_mask is None or isinstance(attn_mask, Ref) or attn_mask.is_floating_point()
-    if is_causal or enable_gqa or not mask_is_float:
+    if enable_gqa:
         return NotImplemented
+    if is_causal:
+        attn_mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).tril()
+    if isinstance(attn_mask, Tensor) and attn_mask.dtype is torch.bool:
+        attn_mask = torch.where(attn_mask, 0.0, MASKED)
     rank = len(key.shape)
     order = (*range(rank - 2), rank - 1, rank - 2)
     scaled = binary(b, "mul", query, 1 / math.sqrt(query.shape[-1]) if scale is None else scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import torch
@@ -167,7 +168,7 @@ def batch_norm(
     eps: float,
     cudnn_enabled: bool = False,
 ) -> Any:
-    """As ``x * s + t`` with s = weight / sqrt(var + eps) and t = bias - mean * s, both in float64."""
+    """As ``x * s + t``: s = weight / sqrt(var + eps), t = bias - mean * s, both in float64."""
     if training or running_mean is None or running_var is None:
         return NotImplemented
     scale = torch.rsqrt(running_var.double() + eps)
@@ -179,6 +180,21 @@ def batch_norm(
     rank = len(x.shape)
     scaled = b.emit("mul", x, per_channel(scale, rank))
     return b.emit("add", scaled, per_channel(shift, rank))
+
+
+@handles("_native_batch_norm_legit_no_training.default")
+def functional_batch_norm(
+    b: Builder,
+    x: Ref,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor,
+    running_var: Tensor,
+    momentum: float,
+    eps: float,
+) -> Any:
+    """The same in the functional form of a program, where it also returns statistics."""
+    return batch_norm(b, x, weight, bias, running_mean, running_var, False, momentum, eps), None
 
 
 @handles("layer_norm.default")
@@ -206,9 +222,8 @@ def group_norm(
     eps: float = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Any:
-    n, c = x.shape[:2]
-    grouped = b.emit("reshape", x, attrs=A.Reshape((n, num_groups, -1)))
-    flat = b.emit("reshape", grouped, attrs=A.Reshape(grouped.shape))
+    n = x.shape[0]
+    flat = b.emit("reshape", x, attrs=A.Reshape((n, num_groups, prod(x.shape[1:]) // num_groups)))
     back = b.emit("reshape", standardized(b, flat, (2,), eps), attrs=A.Reshape(x.shape))
     rank = len(x.shape)
     channelwise = [None if t is None else per_channel(t, rank) for t in (weight, bias)]

@@ -1,4 +1,4 @@
-"""Pooling and resizing."""
+"""Pooling, over two axes and over one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import torch.nn.functional as F
 
 from edgezoo.converters.aten.arithmetic import binary
 from edgezoo.converters.aten.convolution import Ints, pair, symmetric
+from edgezoo.converters.aten.resizing import separable
+from edgezoo.converters.aten.shapes import reshaped
 from edgezoo.converters.aten.table import handles
 from edgezoo.converters.builder import Builder, Ref
 from edgezoo.graph import attrs as A
@@ -64,7 +66,7 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Any:
-    """Windows that hang over the edge are rescaled by a constant map, so any divisor rule is exact."""
+    """Windows over the edge are rescaled by a constant map, so any divisor rule is exact."""
     if len(x.shape) != 4:
         return NotImplemented
     kernel = pair(kernel_size)
@@ -92,8 +94,10 @@ def adaptive_avg_pool2d(b: Builder, x: Ref, output_size: Ints) -> Any:
     if size == (1, 1):
         rank = len(x.shape)
         return b.emit("mean", x, attrs=A.Reduce((rank - 2, rank - 1), True))
-    if len(x.shape) != 4 or height % size[0] or width % size[1]:
+    if len(x.shape) != 4:
         return NotImplemented
+    if height % size[0] or width % size[1]:
+        return separable(b, x, size, lambda t, s: F.adaptive_avg_pool2d(t, s))
     kernel = (height // size[0], width // size[1])
     return b.emit("avg_pool2d", x, attrs=A.Pool2d(None, kernel, kernel)) if kernel != (1, 1) else x
 
@@ -108,28 +112,22 @@ def adaptive_max_pool2d(b: Builder, x: Ref, output_size: Ints) -> Any:
     return (b.emit("max_pool2d", x, attrs=A.Pool2d(None, kernel, kernel)), None)
 
 
-def _target(x: Ref, size: Any, scale: Any) -> A.Pair | None:
-    """Return the output size; a scale is fine where it gives whole pixels and the exact ratio."""
-    if size is not None:
-        return (int(size[0]), int(size[1]))
-    target = (int(x.shape[2] * scale[0]), int(x.shape[3] * scale[1]))
-    exact = all(t == n * s for t, n, s in zip(target, x.shape[2:], scale, strict=True))
-    return target if exact else None
-
-
-@handles("upsample_bilinear2d.vec")
-def upsample_bilinear2d(
-    b: Builder, x: Ref, output_size: Any, align_corners: bool, scale_factors: Any = None
+@handles("avg_pool1d.default")
+def avg_pool1d(
+    b: Builder,
+    x: Ref,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Ints = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
 ) -> Any:
-    size = _target(x, output_size, scale_factors)
-    if size is None:
+    """As pooling over a picture of height 1."""
+    kernel, step = (1, pair(kernel_size)[1]), (1, pair(stride or kernel_size)[1])
+    flat = reshaped(b, x, (*x.shape[:-1], 1, x.shape[-1]))
+    pooled = avg_pool2d(
+        b, flat, list(kernel), list(step), [0, pair(padding)[1]], ceil_mode, count_include_pad
+    )
+    if pooled is NotImplemented:
         return NotImplemented
-    return b.emit("resize", x, attrs=A.Resize(size, "bilinear", align_corners))
-
-
-@handles("upsample_nearest2d.vec")
-def upsample_nearest2d(b: Builder, x: Ref, output_size: Any, scale_factors: Any = None) -> Any:
-    size = _target(x, output_size, scale_factors)
-    if size is None:
-        return NotImplemented
-    return b.emit("resize", x, attrs=A.Resize(size, "nearest"))
+    return reshaped(b, pooled, (*pooled.shape[:-2], pooled.shape[-1]))

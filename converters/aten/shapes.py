@@ -5,9 +5,10 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from edgezoo.converters.aten.convolution import axis_of, shape_of, with_rank
+from edgezoo.converters.aten.convolution import axis_of, pair, shape_of, symmetric, with_rank
 from edgezoo.converters.aten.table import handles
 from edgezoo.converters.builder import Builder, Operand, Ref
 from edgezoo.graph import attrs as A
@@ -21,7 +22,7 @@ def reshaped(b: Builder, x: Operand, shape: Shape) -> Ref:
     return b.emit("reshape", x, attrs=A.Reshape(full))
 
 
-@handles("reshape.default", "view.default", "_unsafe_view.default")
+@handles("reshape.default", "view.default")
 def reshape(b: Builder, x: Ref, shape: list[int]) -> Ref:
     return reshaped(b, x, tuple(shape))
 
@@ -89,6 +90,48 @@ def expand(b: Builder, x: Ref, size: list[int], implicit: bool = False) -> Ref:
 @handles("expand_as.default")
 def expand_as(b: Builder, x: Ref, other: Operand) -> Ref:
     return expand(b, x, list(shape_of(other)))
+
+
+@handles("repeat_interleave.self_int")
+def repeat_interleave(
+    b: Builder, x: Ref, repeats: int, dim: int | None = None, *, output_size: int | None = None
+) -> Ref:
+    flat = reshaped(b, x, (-1,)) if dim is None else x
+    axis = axis_of(flat, dim or 0)
+    before, after = flat.shape[: axis + 1], flat.shape[axis + 1 :]
+    wide = reshaped(b, flat, (*before, 1, *after))
+    repeated = b.emit("expand", wide, attrs=A.Reshape((*before, repeats, *after)))
+    return reshaped(b, repeated, (*before[:-1], before[-1] * repeats, *after))
+
+
+@handles("unfold.default")
+def unfold(b: Builder, x: Ref, dimension: int, size: int, step: int) -> Ref:
+    """Windows along an axis: their elements become the last axis."""
+    axis, rank = axis_of(x, dimension), len(x.shape)
+    starts = range(0, x.shape[axis] - size + 1, step)
+    windows = stack(b, [slice_(b, x, axis, start, start + size) for start in starts], axis)
+    order = [i for i in range(rank + 1) if i != axis + 1]
+    return b.emit("permute", windows, attrs=A.Permute((*order, axis + 1)))
+
+
+@handles("im2col.default")
+def im2col(
+    b: Builder,
+    x: Ref,
+    kernel_size: list[int],
+    dilation: list[int],
+    padding: list[int],
+    stride: list[int],
+) -> Any:
+    """A depthwise convolution whose filters are the unit vectors of the window."""
+    if len(x.shape) != 4:
+        return NotImplemented
+    n, c = x.shape[:2]
+    area = prod(kernel_size)
+    weight = torch.eye(area).reshape(area, 1, *kernel_size).repeat(c, 1, 1, 1)
+    attrs = A.Conv2d(None, pair(stride), symmetric(padding), pair(dilation), c)
+    columns = b.emit("conv2d", x, weight, torch.zeros(c * area), attrs=attrs)
+    return reshaped(b, columns, (n, c * area, -1))
 
 
 @handles("repeat.default", "tile.default")
@@ -160,7 +203,7 @@ def pieces(b: Builder, x: Ref, sizes: list[int], dim: int) -> tuple[Ref, ...]:
     )
 
 
-@handles("split_with_sizes.default", "split.sizes")
+@handles("split_with_sizes.default")
 def split_with_sizes(b: Builder, x: Ref, split_sizes: list[int], dim: int = 0) -> tuple[Ref, ...]:
     return pieces(b, x, split_sizes, dim)
 
@@ -198,7 +241,25 @@ def constant_pad(b: Builder, x: Ref, pad: list[int], value: float = 0.0) -> Any:
 def pad(
     b: Builder, x: Ref, pad: list[int], mode: str = "constant", value: float | None = None
 ) -> Any:
-    return constant_pad(b, x, pad, value or 0.0) if mode == "constant" else NotImplemented
+    if mode == "constant":
+        return constant_pad(b, x, pad, value or 0.0)
+    for index in range(0, len(pad), 2):
+        x = edge_padded(b, x, len(x.shape) - 1 - index // 2, (pad[index], pad[index + 1]), mode)
+    return x
+
+
+def edge_padded(b: Builder, x: Ref, axis: int, amounts: A.Pair, mode: str) -> Ref:
+    """Join single rows at both ends: the mirrored ones, the outermost again, or the other end's."""
+    size, (before, after) = x.shape[axis], amounts
+    rows = {
+        "reflect": [*range(before, 0, -1), *range(size - 2, size - 2 - after, -1)],
+        "replicate": [0] * before + [size - 1] * after,
+        "circular": [*range(size - before, size), *range(after)],
+    }[mode]
+    if not rows:
+        return x
+    cut = [slice_(b, x, axis, row, row + 1) for row in rows]
+    return b.emit("concat", *cut[:before], x, *cut[before:], attrs=A.Axis(axis))
 
 
 @handles("roll.default")
@@ -232,7 +293,7 @@ def pixel_unshuffle(b: Builder, x: Ref, downscale_factor: int) -> Ref:
     return reshaped(b, moved, (n, c * r**2, h // r, w // r))
 
 
-@handles("channel_shuffle.default", "native_channel_shuffle.default")
+@handles("channel_shuffle.default")
 def channel_shuffle(b: Builder, x: Ref, groups: int) -> Any:
     if len(x.shape) != 4:
         return NotImplemented

@@ -1,14 +1,16 @@
 """Collects ONNX nodes and initializers while a graph is lowered.
 
 A quantized value is written as QuantizeLinear → DequantizeLinear (QDQ), so every node reads
-floats; the runtime picks its integer kernels from the pattern. An initializer appears when it is
-first read.
+floats; the runtime picks its integer kernels from the pattern. Weights stay int8, everything else
+becomes uint8 on the same grid (``q + 128``): ONNX Runtime's x86 kernels take that pair alone, and
+leave float convolutions wherever an int8 activation has two readers. An initializer appears when it
+is first read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -36,17 +38,28 @@ class Emitter:
             array, quant = self.graph.constants.get(name), self.graph.values[name].quant
             if array is None:
                 return name
-            self.names[name] = self._stored(name, array, quant)
+            stored = name
+            if quant is not None and quant.dtype == "int8":
+                stored, quant = self.fresh(f"{name}/unsigned"), unsigned(quant)
+                array = (array.astype(np.int16) + 128).astype(np.uint8)
+            self.names[name] = self._stored(stored, array, quant)
         return self.names[name]
 
-    def read_rearranged(self, name: str, suffix: str, array: Array, axis: int) -> str:
-        """Read a constant's elements in another arrangement, whose channels lie on ``axis``."""
-        key = f"{name}/{suffix}"
+    def read_weights(self, name: str) -> str:
+        """Return the ONNX name under which the weights of a product are read, or its bias."""
+        return self.read_rearranged(name, "weights", self.graph.constants[name])
+
+    def read_rearranged(
+        self, name: str, arrangement: str, array: Array, axis: int | None = None
+    ) -> str:
+        """Read weights as ``array``, the same elements, whose channels lie on ``axis``."""
+        key = f"{name}/{arrangement}"
         if key not in self.names:
             quant = self.graph.values[name].quant
-            if quant is not None and quant.axis is not None:
-                quant = QuantParams(quant.scale, quant.zero_point, axis, quant.dtype)
-            self.names[key] = self._stored(self.fresh(key), array, quant)
+            if quant is not None and quant.axis is not None and axis is not None:
+                quant = replace(quant, axis=axis)
+            stored = name if array is self.graph.constants[name] else self.fresh(key)
+            self.names[key] = self._stored(stored, array, quant)
         return self.names[key]
 
     def constant(self, name: str, values: Any) -> str:
@@ -68,8 +81,8 @@ class Emitter:
 
     def rounded(self, source: str, output: str, quant: QuantParams) -> str:
         """Round ``source`` to the grid: ``output`` holds ``scale * (q - zero_point)`` as float."""
-        grid = self._grid(output, quant)
-        stored = self.node("QuantizeLinear", [source, *grid], self.fresh(f"{output}/{quant.dtype}"))
+        grid = self._grid(output, unsigned(quant))
+        stored = self.node("QuantizeLinear", [source, *grid], self.fresh(f"{output}/quantized"))
         return self.node("DequantizeLinear", [stored, *grid], output)
 
     def fresh(self, name: str) -> str:
@@ -93,3 +106,8 @@ class Emitter:
         scale = self.constant(f"{name}/scale", quant.scale.reshape(shape))
         zero_point = quant.zero_point.astype(quant.dtype).reshape(shape)
         return scale, self.constant(f"{name}/zero_point", zero_point)
+
+
+def unsigned(quant: QuantParams) -> QuantParams:
+    """Return the grid of ``q + 128``, which holds the same real numbers."""
+    return replace(quant, zero_point=quant.zero_point + 128, dtype="uint8")

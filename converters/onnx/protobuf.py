@@ -61,7 +61,8 @@ def joined(
 def _headers(name: str, array: Array) -> bytes:
     """Return everything of an initializer but its elements, which end it."""
     data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
-    description = TensorProto(dims=array.shape, data_type=data_type, name=name).SerializeToString()
+    tensor = TensorProto(dims=array.shape, data_type=data_type, name=name)
+    description: bytes = tensor.SerializeToString()
     data_bytes = prod(array.shape) * array.itemsize
     head = description + _start(TENSOR_RAW_DATA, data_bytes)
     return _start(GRAPH_INITIALIZER, len(head) + data_bytes) + head

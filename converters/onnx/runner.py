@@ -58,9 +58,18 @@ def load_onnx(model: bytes | Path, *, threads: int = 1) -> OnnxModel:
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
     source = str(model) if isinstance(model, Path) else model
+    unreadable = (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NoSuchFile,
+        state.NotImplemented,
+        state.RuntimeException,
+    )
     try:
         session = onnxruntime.InferenceSession(source, options, ["CPUExecutionProvider"])
-    except (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NoSuchFile) as error:
+    except unreadable as error:
         name = model if isinstance(model, Path) else f"the model of {len(model)} bytes"
         reason = str(error).strip().splitlines()[0]
         raise ArtifactError(

@@ -87,7 +87,8 @@ def saturates(quant: QuantParams, activation: Activation) -> bool:
     low, high = CLIP_RANGES[activation]
     scale, zero_point = float(quant.scale[0]), int(quant.zero_point[0])
     smallest, largest = (scale * (q - zero_point) for q in INTEGER_RANGES[quant.dtype])
-    return smallest >= low - scale / 2 and largest <= high + scale / 2
+    half_a_step = 0.501 * scale  # [-1, 1] in 255 steps is off by half a step, rounded to float32
+    return smallest >= low - half_a_step and largest <= high + half_a_step
 
 
 def _described(graph: Graph, name: str) -> ValueInfoProto:

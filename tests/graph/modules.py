@@ -78,7 +78,8 @@ class TransformerBlock(nn.Module):
         tokens = torch.cat((self.token.expand(len(x), -1, -1), tokens), 1) + self.position
         tokens = tokens + self.attention(self.first(tokens))
         tokens = tokens + self.mlp(self.second(tokens))
-        return tokens[:, 0]
+        first: Tensor = tokens[:, 0]
+        return first
 
 
 class InvertedResidual(nn.Module):

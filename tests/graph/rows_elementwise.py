@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from tests.graph.case import Case, call, layers
 from tests.graph.modules import Apply
 
+Build = Callable[[], nn.Module]
 
-def after_conv(name: str, build: Callable[[], nn.Module]) -> Case:
+
+def after_conv(name: str, build: Build) -> Case:
     """Return a case of an activation behind a convolution."""
     return layers(name, lambda: (nn.Conv2d(4, 4, 1), build()))
 
@@ -22,31 +24,30 @@ def in_place(name: str, function: Callable[[Tensor], Tensor]) -> Case:
     return call(f"{name}_in_place", lambda x: function(x * 2))
 
 
+BUILDS: dict[str, Build] = {
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "hardtanh": lambda: nn.Hardtanh(-0.7, 0.9),
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "silu": nn.SiLU,
+    "hardswish": nn.Hardswish,
+    "hardsigmoid": nn.Hardsigmoid,
+    "mish": nn.Mish,
+    "softplus": nn.Softplus,
+    "gelu": nn.GELU,
+    "gelu_tanh": lambda: nn.GELU("tanh"),
+    "elu": nn.ELU,
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),
+    "prelu": lambda: nn.PReLU(4, 0.3),
+    "prelu_one": nn.PReLU,
+    "softmax_channels": lambda: nn.Softmax(1),
+    "softmax_last": lambda: nn.Softmax(-1),
+    "log_softmax": lambda: nn.LogSoftmax(1),
+}
+
 ACTIVATIONS = (
-    *(
-        after_conv(name, kind)
-        for name, kind in {
-            "relu": nn.ReLU,
-            "relu6": nn.ReLU6,
-            "hardtanh": lambda: nn.Hardtanh(-0.7, 0.9),
-            "sigmoid": nn.Sigmoid,
-            "tanh": nn.Tanh,
-            "silu": nn.SiLU,
-            "hardswish": nn.Hardswish,
-            "hardsigmoid": nn.Hardsigmoid,
-            "mish": nn.Mish,
-            "softplus": nn.Softplus,
-            "gelu": nn.GELU,
-            "gelu_tanh": lambda: nn.GELU("tanh"),
-            "elu": nn.ELU,
-            "leaky_relu": lambda: nn.LeakyReLU(0.2),
-            "prelu": lambda: nn.PReLU(4, 0.3),
-            "prelu_one": nn.PReLU,
-            "softmax_channels": lambda: nn.Softmax(1),
-            "softmax_last": lambda: nn.Softmax(-1),
-            "log_softmax": lambda: nn.LogSoftmax(1),
-        }.items()
-    ),
+    *(after_conv(name, build) for name, build in BUILDS.items()),
     Case("prelu_rank_2", lambda: nn.PReLU(4, 0.3), (3, 4)),
     Case("prelu_tokens", lambda: nn.PReLU(4, 0.3), (1, 4, 6)),
     *(
@@ -71,11 +72,14 @@ ACTIVATIONS = (
             "mish": lambda x: F.mish(x, inplace=True),
             "leaky_relu": lambda x: F.leaky_relu(x, 0.2, inplace=True),
             "elu": lambda x: F.elu(x, inplace=True),
+            "copy": lambda x: x.copy_(x[:, :1] * 3),
+            "fill": lambda x: x + (x * 1).fill_(1.5),
             "pow": lambda x: x.pow_(2),
             "add": lambda x: x.add_(x, alpha=2),
             "sub": lambda x: x.sub_(1.5),
             "mul": lambda x: x.mul_(x),
             "div": lambda x: x.div_(3),
+            "dropout": lambda x: F.dropout(x, training=False, inplace=True) * 2,
         }.items()
     ),
     call("in_place_then_original", lambda x: _overwritten(x * 2)),
@@ -126,6 +130,8 @@ ARITHMETIC = (
             "pow_fraction": lambda x: x.abs() ** 1.7,
             "pow_half": lambda x: x.abs() ** 0.5,
             "pow_minus_half": lambda x: (x.abs() + 0.5) ** -0.5,
+            "addcmul": lambda x: torch.addcmul(x, x, x, value=0.5),
+            "einsum": lambda x: torch.einsum("nchw,ncgw->nhg", x, x),
             "exp": torch.exp,
             "log": lambda x: torch.log(x.abs() + 0.5),
             "sqrt": lambda x: torch.sqrt(x.abs()),
@@ -145,10 +151,14 @@ ARITHMETIC = (
             "sum_all": lambda x: x.sum().reshape(1),
             "amax": lambda x: x.amax((2, 3), keepdim=True),
             "amin": lambda x: x.amin(-1),
+            "max_along": lambda x: x.max(1)[0] - x.min(1, keepdim=True)[0],
             "variance": lambda x: x.var((2, 3)),
             "variance_population": lambda x: x.var(1, unbiased=False, keepdim=True),
             "variance_last": lambda x: x.var(-1, correction=0),
-            "cast": lambda x: x.to(torch.float32).float().type_as(x).to("cpu"),
+            "cast": lambda x: x.float().type_as(x).to("cpu").to("cpu", torch.float32)[...] * 2,
+            "dropouts": lambda x: (
+                F.dropout2d(F.alpha_dropout(x, training=False), training=False) - x
+            ),
             "identities": lambda x: F.dropout(x, training=False).contiguous().clone().detach() + 1,
         }.items()
     ),

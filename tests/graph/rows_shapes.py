@@ -14,9 +14,42 @@ from tests.graph.modules import Apply, Shuffle
 TOKENS = (1, 6, 5)
 
 
-def resized(name: str, **options: Any) -> Case:
+def first_tripled(x: Tensor) -> Tensor:
+    y = x * 2
+    y[:, :1].mul_(3)
+    return y
+
+
+def assigned(x: Tensor) -> Tensor:
+    y = x * 2
+    y[:, :1] = x[:, 1:2]
+    y[:, 3] = 1.5
+    y[..., -1] = x[..., 0]
+    y[:, :, :1].fill_(-0.5)
+    return y
+
+
+def half_rectified(x: Tensor, norm: nn.Module) -> Any:
+    y = x * 2
+    F.relu(y.chunk(2, 1)[0], inplace=True)
+    return norm(y)
+
+
+def filled(x: Tensor) -> Tensor:
+    y = torch.zeros(1, 4, 9, 7)
+    y[:, :2] = x[:, 2:]
+    return torch.cat(
+        (y, torch.ones_like(x), x.new_full((1, 1, 9, 7), 0.5), x.new_zeros(y.shape)), 1
+    )
+
+
+def filled_like(x: Tensor) -> Tensor:
+    return x + torch.full_like(x, 2.0) - x.new_ones(7) + torch.zeros_like(x)
+
+
+def resized(name: str, mode: str, size: Any = None, scale: Any = None, **options: bool) -> Case:
     """Return a case of ``F.interpolate``."""
-    return call(f"resize_{name}", lambda x: F.interpolate(x, **options))
+    return call(f"resize_{name}", lambda x: F.interpolate(x, size, scale, mode=mode, **options))
 
 
 POOLING = (
@@ -40,19 +73,22 @@ POOLING = (
     Case("adaptive_avg_same", lambda: nn.AdaptiveAvgPool2d((9, 7))),
     Case("adaptive_max_1", lambda: nn.AdaptiveMaxPool2d(1)),
     Case("adaptive_max_2", lambda: nn.AdaptiveMaxPool2d((2, 3)), (1, 4, 8, 9)),
-    *(
-        resized(name, **options)
-        for name, options in {
-            "bilinear": {"scale_factor": 2, "mode": "bilinear"},
-            "bilinear_corners": {"scale_factor": 2, "mode": "bilinear", "align_corners": True},
-            "bilinear_size": {"size": (5, 11), "mode": "bilinear"},
-            "bilinear_size_corners": {"size": (5, 11), "mode": "bilinear", "align_corners": True},
-            "bilinear_to_1": {"size": (1, 1), "mode": "bilinear"},
-            "bilinear_to_1_corners": {"size": (1, 1), "mode": "bilinear", "align_corners": True},
-            "nearest": {"scale_factor": (2, 3), "mode": "nearest"},
-            "nearest_size": {"size": (5, 11), "mode": "nearest"},
-        }.items()
-    ),
+    Case("adaptive_avg_uneven", lambda: nn.AdaptiveAvgPool2d((4, 3))),
+    Case("adaptive_avg_grows", lambda: nn.AdaptiveAvgPool2d((4, 12))),
+    Case("avg_pool_1d", lambda: nn.AvgPool1d(3, 2, 1, count_include_pad=False), TOKENS),
+    Case("adaptive_avg_1d", lambda: nn.AdaptiveAvgPool1d(1), TOKENS),
+    resized("bilinear", "bilinear", scale=2),
+    resized("bilinear_corners", "bilinear", scale=2, align_corners=True),
+    resized("bilinear_size", "bilinear", (5, 11)),
+    resized("bilinear_size_corners", "bilinear", (5, 11), align_corners=True),
+    resized("bilinear_to_1", "bilinear", (1, 1)),
+    resized("bilinear_to_1_corners", "bilinear", (1, 1), align_corners=True),
+    resized("nearest", "nearest", scale=(2, 3)),
+    resized("nearest_size", "nearest", (5, 11)),
+    resized("area", "area", (4, 3)),
+    resized("bicubic", "bicubic", scale=2),
+    resized("bicubic_size", "bicubic", (5, 11), align_corners=True),
+    resized("bicubic_smooth", "bicubic", (5, 4), antialias=True),
     call("resize_nearest_down", lambda x: F.interpolate(x, (4, 2)), (1, 2, 28, 14)),
 )
 
@@ -99,8 +135,15 @@ SHAPES = (
             "pad_value": lambda x: F.pad(x, (1, 1), value=2.5),
             "pad_channels": lambda x: F.pad(x, (0, 0, 0, 0, 1, 2)),
             "pad_crop": lambda x: F.pad(x, (-1, 2, -2, -1)),
+            "pad_reflect": lambda x: F.pad(x, (2, 1, 3, 0), mode="reflect"),
+            "pad_replicate": lambda x: F.pad(x, (2, 1, 0, 1), mode="replicate"),
+            "pad_circular": lambda x: F.pad(x, (2, 1, 0, 1), mode="circular"),
             "pad_constant_nd": lambda x: torch.constant_pad_nd(x, (1, 0), -1.0),
             "pad_minus_infinity": lambda x: F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=-1e30), 2, 2),
+            "repeat_interleave": lambda x: x.repeat_interleave(3, 1),
+            "repeat_interleave_all": lambda x: x[0, 0].repeat_interleave(2),
+            "windows": lambda x: x.unfold(2, 3, 2).unfold(3, 4, 3),
+            "im2col": lambda x: F.unfold(x, (2, 3), padding=1, stride=2),
             "roll": lambda x: torch.roll(x, (2, -3), (2, 3)),
             "roll_zero": lambda x: torch.roll(x, (9, 1), (2, 3)),
             "pixel_shuffle": lambda x: F.pixel_shuffle(x, 2),
@@ -108,6 +151,11 @@ SHAPES = (
             "channel_shuffle_torch": lambda x: torch.channel_shuffle(x, 2),
         }.items()
     ),
+    call("overwritten_view", first_tripled),
+    call("overwritten_slices", assigned),
+    Case("overwritten_half", lambda: Apply(half_rectified, nn.BatchNorm2d(4))),
+    call("filled", filled),
+    call("filled_like", filled_like),
     Case("channel_shuffle", lambda: Shuffle(3), (1, 12, 4, 5)),
     Case("channel_shuffle_turned", lambda: Shuffle(3, per_group_first=True), (1, 12, 4, 5)),
     Case("cat_constant", lambda: Apply(_with_token, c=torch.randn(1, 1, 5)), TOKENS),
