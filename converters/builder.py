@@ -51,17 +51,14 @@ class Builder:
         return Ref(unique, shape)
 
     def constant(self, tensor: Tensor, name: str | None = None) -> Ref:
-        """Store a constant, once per tensor object, as float32 whatever it was.
-
-        float64 ones stay so until the last pass.
-        """
+        """Store a constant as float32, once per tensor object; float64 waits for the last pass."""
         if id(tensor) in self.known:
             kept = self.known[id(tensor)][1]
             return Ref(kept, self.values[kept].shape)
         base = name or self.parameter_names.get(id(tensor)) or f"{self._base()}/constant"
         unique = self._unique(base)
-        kept_dtype = torch.float64 if tensor.dtype is torch.float64 else torch.float32
-        array = tensor.detach().to(kept_dtype).contiguous().numpy()
+        exact = tensor.detach() if tensor.dtype is torch.float64 else tensor.detach().float()
+        array = exact.contiguous().numpy()
         self.values[unique] = Value(unique, tuple(array.shape), str(array.dtype))
         self.constants[unique] = array
         self.known[id(tensor)] = (tensor, unique)  # holding it keeps the id from being reused

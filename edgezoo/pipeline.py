@@ -121,7 +121,7 @@ def convert(
         check = (
             stages.random_check(loaded, seed)
             if photos is None
-            else stages.check_on(loaded, photos.arrays, "photos")
+            else stages.check_on(loaded, photos.arrays[: stages.CHECK_PHOTOS], "photos")
         )
         graph = stages.captured(loaded, progress)
         return stages.Made(graph, graph, check)
@@ -201,7 +201,7 @@ def verify(
         check = stages.random_check(loaded, seed)
     else:
         photos = stages.photos_for(loaded, samples, skip_bad)
-        check = stages.check_on(loaded, photos.arrays, "photos")
+        check = stages.check_on(loaded, photos.arrays[: stages.CHECK_PHOTOS], "photos")
     graph = stages.captured(loaded, _silent)
     comparison = verify_file(
         file,

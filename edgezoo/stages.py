@@ -20,6 +20,7 @@ from edgezoo.errors import ArtifactError, NonFiniteError, SamplesError, UsageErr
 from edgezoo.gallery import build_gallery
 from edgezoo.graph.graph import Graph
 from edgezoo.graph.passes import optimize
+from edgezoo.graph.threads import one_thread
 from edgezoo.models.resolve import load_model
 from edgezoo.quantization.calibrate import quantize
 from edgezoo.samples import PhotoSet, Split, load_photos, random_inputs, split_photos
@@ -40,6 +41,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Progress = Callable[[str], None]
 
 RANDOM_SAMPLES = 8
+CHECK_PHOTOS = 32  # a float file is compared on at most so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,8 @@ def _job(wanted: Wanted, format: Format, made: Made) -> Job:
 def captured(loaded: LoadedModel, progress: Progress) -> Graph:
     """Return the optimized graph of a module."""
     progress(f"capturing {loaded.name}")
-    return optimize(capture(loaded.module, loaded.origin.input, name=loaded.name))
+    with one_thread():
+        return optimize(capture(loaded.module, loaded.origin.input, name=loaded.name))
 
 
 def photos_for(loaded: LoadedModel, samples: str | Path, skip_bad: bool) -> PhotoSet:
@@ -167,7 +170,7 @@ def reference_outputs(loaded: LoadedModel, inputs: Array) -> list[Array]:
     """Return the PyTorch module's outputs (n, …) for ``inputs`` (n, …)."""
     size = loaded.origin.input[0]
     results: list[tuple[torch.Tensor, ...]] = []
-    with torch.inference_mode():
+    with one_thread(), torch.inference_mode():
         for start in range(0, len(inputs) - size + 1, size):
             output = loaded.module(torch.from_numpy(inputs[start : start + size]))
             results.append((output,) if isinstance(output, torch.Tensor) else _flat(output))
@@ -212,12 +215,13 @@ def quantized(loaded: LoadedModel, photos: PhotoSet, split: Split, progress: Pro
         loaded, photos.arrays[list(split.evaluation)], "photos", held_out=split.held_out
     )
     graph = captured(loaded, progress)
-    result = quantize(
-        graph,
-        photos.arrays[list(split.calibration)],
-        photos.arrays[list(split.selection)],
-        progress=progress,
-    )
+    with one_thread():
+        result = quantize(
+            graph,
+            photos.arrays[list(split.calibration)],
+            photos.arrays[list(split.selection)],
+            progress=progress,
+        )
     facts = {
         "rule": result.rule,
         "rules": dict(result.rules),

@@ -14,26 +14,36 @@ from edgezoo.compare import sqnr_db
 from edgezoo.errors import NonFiniteError
 from edgezoo.graph.graph import Graph, QuantParams, Value
 from edgezoo.graph.interpreter import compile_graph
-from edgezoo.quantization.assemble import assemble
+from edgezoo.quantization.assemble import Rounded, assemble
 from edgezoo.quantization.assign import (
     SHARED,
     activation_grids,
     insert_borders,
     shared_grids,
 )
+from edgezoo.quantization.moments import Moments, MomentWatch
 from edgezoo.quantization.observe import Observer
 from edgezoo.quantization.qparams import activation_grid
-from edgezoo.quantization.ranges import RULES, Rule
+from edgezoo.quantization.ranges import RULES, Rule, min_max
+from edgezoo.quantization.rounding import ROUNDED, round_layers
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+REPAIRS = ("compensated_rounding", "bias_correction")
+MOMENT_PHOTOS = 24  # enough for the covariances: 40 photos gain 0.1 dB on Lite0
+SELECTION_PHOTOS = 12  # enough to tell the rules apart
+
+
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """What calibration saw: one observer per group of values that share a grid."""
+    """What calibration saw: one observer per group of values that share a grid, and the moments
+    of every layer's inputs, by the layer's output.
+    """
 
     groups: Mapping[str, str]
     observers: Mapping[str, Observer]
+    moments: Mapping[str, Moments]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +82,37 @@ def observe(graph: Graph, inputs: Array) -> Observations:
     groups = shared_grids(graph)
     moving = {node.output for node in graph.nodes if node.op in SHARED}
     observers: dict[str, Observer] = {}
+    moments = MomentWatch(graph, (node for node in graph.nodes if node.op in ROUNDED))
 
     def watch(value: Value, tensor: Tensor) -> None:
         group = groups.get(value.name)
-        if group is None or value.name in moving:
-            return
-        observer = observers.setdefault(group, Observer())
-        observer.update(tensor)
-        if not np.isfinite(observer.low + observer.high):
-            raise NonFiniteError(
-                f"{value.name} holds NaN or infinity during calibration; check the weights"
-            )
+        if group is not None and value.name not in moving:
+            _update(observers.setdefault(group, Observer()), value, tensor)
+
+    def watch_closely(value: Value, tensor: Tensor) -> None:
+        watch(value, tensor)
+        moments.take(value, tensor)
 
     program = compile_graph(graph)
+    parts = batches(graph, inputs)
+    stride = max(len(parts) // MOMENT_PHOTOS, 1)
     with torch.inference_mode():
-        for batch in batches(graph, inputs):
-            program.run(batch, observe=watch)
+        for index, batch in enumerate(parts):
+            close = index % stride == 0 and index // stride < MOMENT_PHOTOS
+            program.run(batch, observe=watch_closely if close else watch)
     for name, group in groups.items():
         if name in graph.constants:
-            observer = observers.setdefault(group, Observer())
-            observer.update(torch.from_numpy(np.array(graph.constants[name])))
-    return Observations(groups, observers)
+            constant = torch.from_numpy(np.array(graph.constants[name]))
+            _update(observers.setdefault(group, Observer()), graph.values[name], constant)
+    return Observations(groups, observers, moments.moments)
+
+
+def _update(observer: Observer, value: Value, tensor: Tensor) -> None:
+    observer.update(tensor)
+    if not np.isfinite(observer.low + observer.high):
+        raise NonFiniteError(
+            f"{value.name} holds NaN or infinity during calibration; check the weights"
+        )
 
 
 def grids_by(graph: Graph, observed: Observations, rule: Rule) -> dict[str, QuantParams]:
@@ -116,22 +136,33 @@ def quantize(
     """Return ``graph`` (optimized, float) in int8, ranges from ``calibration`` (n, …).
 
     Each rule of ``rules`` is tried; the one with the best SQNR on ``selection``, which calibration
-    never saw, is kept.
+    never saw, is kept. Weights are rounded against their inputs' moments, unless plain rounding does
+    better there.
     """
     prepared = insert_borders(graph)
-    progress("observing activations")
+    progress(f"observing activations on {len(calibration)} inputs")
     observed = observe(prepared, calibration)
-    reference = run_all(prepared, selection, fake_quantize=False)
+    progress("rounding weights")
+    rounded = round_layers(prepared, observed.moments, grids_by(prepared, observed, min_max))
+    held_out = selection[:SELECTION_PHOTOS]
+    reference = run_all(prepared, held_out, fake_quantize=False)
+
+    def attempt(rule: Rule, weights: Mapping[str, Rounded]) -> tuple[float, Graph]:
+        candidate = assemble(prepared, grids_by(prepared, observed, rule), weights)
+        return round(score(reference, run_all(candidate, held_out)), 3), candidate
+
     scores: dict[str, float] = {}
     best: tuple[float, str, Graph] | None = None
     for name, rule in rules.items():
         progress(f"trying range rule {name}")
-        candidate = assemble(prepared, grids_by(prepared, observed, rule))
-        scores[name] = round(score(reference, run_all(candidate, selection)), 3)
+        scores[name], candidate = attempt(rule, rounded)
         if best is None or scores[name] > best[0]:
             best = (scores[name], name, candidate)
     assert best is not None
-    return Quantized(best[2], best[1], scores, ())
+    plain_score, plain = attempt(rules[best[1]], {})
+    if plain_score > best[0]:
+        return Quantized(plain, best[1], {**scores, f"{best[1]}, nearest": plain_score}, ())
+    return Quantized(best[2], best[1], scores, REPAIRS)
 
 
 def score(reference: list[Array], candidate: list[Array]) -> float:

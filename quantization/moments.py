@@ -7,17 +7,18 @@ bounded by the layer, not by the photos.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from edgezoo.graph.attrs import Conv2d
-from edgezoo.graph.graph import Graph, Node
+from edgezoo.graph.graph import Graph, Node, Value
 
-POSITIONS = 48  # sampled per photo and layer
+FEWEST_POSITIONS, MOST_POSITIONS = 12, 96  # sampled per photo and layer
 
 
 @dataclass(slots=True)
@@ -29,27 +30,35 @@ class Moments:
     products: Tensor
 
     def add(self, patches: Tensor) -> None:
-        """Take in patches (groups, positions, inputs)."""
-        self.count += patches.shape[1]
-        self.total += patches.sum(1)
-        self.products.baddbmm_(patches.transpose(1, 2), patches)
+        """Take in patches (positions, groups, inputs)."""
+        self.count += len(patches)
+        self.total += patches.sum(0)
+        groups, inputs = self.total.shape
+        if groups > inputs:  # depthwise: few inputs, so vectorise over the groups
+            by_channel = patches.transpose(1, 2).contiguous()
+            for index in range(inputs):  # the upper triangle; ``covariance`` mirrors it
+                products = (by_channel[:, index:] * by_channel[:, index : index + 1]).sum(0)
+                self.products[:, index, index:] += products.T
+        else:
+            self.products.baddbmm_(patches.permute(1, 2, 0), patches.transpose(0, 1))
 
     def mean(self) -> Tensor:
         """Return the mean patch (groups, inputs)."""
-        return self.total / self.count
+        return self.total / max(self.count, 1)
 
     def covariance(self) -> Tensor:
         """Return the covariance of patches (groups, inputs, inputs)."""
         mean = self.mean()
-        return self.products / self.count - mean.unsqueeze(2) * mean.unsqueeze(1)
+        groups, inputs = self.total.shape
+        if groups > inputs:
+            upper = torch.triu(self.products, 1)
+            self.products = torch.triu(self.products) + upper.transpose(1, 2)
+        return self.products / max(self.count, 1) - mean.unsqueeze(2) * mean.unsqueeze(1)
 
 
 def layer_shape(graph: Graph, node: Node) -> tuple[int, int]:
     """Return (groups, inputs per group) of a convolution's or linear layer's patches."""
-    shape = graph.shape(node.inputs[1])
-    inputs = 1
-    for size in shape[1:]:
-        inputs *= size
+    inputs = prod(graph.shape(node.inputs[1])[1:])
     return (node.attrs.groups if isinstance(node.attrs, Conv2d) else 1), inputs
 
 
@@ -59,24 +68,62 @@ def new_moments(graph: Graph, node: Node) -> Moments:
     return Moments(0, torch.zeros(groups, inputs), torch.zeros(groups, inputs, inputs))
 
 
+class MomentWatch:
+    """Collects the moments of every layer of a graph while the interpreter runs it.
+
+    ``layers`` are the nodes to watch; positions are drawn from ``seed``.
+    """
+
+    def __init__(self, graph: Graph, layers: Iterable[Node], seed: int = 0) -> None:
+        self.graph = graph
+        self.readers: dict[str, list[Node]] = {}
+        for node in layers:
+            self.readers.setdefault(node.inputs[0], []).append(node)
+        self.moments = {
+            node.output: new_moments(graph, node)
+            for nodes in self.readers.values()
+            for node in nodes
+        }
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def take(self, value: Value, tensor: Tensor) -> None:
+        """Take in one value of one run."""
+        for node in self.readers.get(value.name, ()):
+            patches = sample_patches(self.graph, node, tensor, self._generator)
+            self.moments[node.output].add(patches)
+
+
 def sample_patches(graph: Graph, node: Node, x: Tensor, generator: torch.Generator) -> Tensor:
-    """Return patches (groups, positions, inputs) of ``x``, at random output positions."""
+    """Return patches (positions, groups, inputs) of ``x`` (n, c, h, w), at random output positions."""
+    groups, inputs = layer_shape(graph, node)
     if node.op == "linear":
-        rows = x.reshape(1, -1, x.shape[-1])
-        return rows[:, _choose(rows.shape[1], generator)]
+        rows = x.reshape(-1, inputs)
+        return rows[_choose(len(rows), inputs, generator)].unsqueeze(1)
+    windows = _windows(graph, node, x, generator)
+    grouped = windows.reshape(*windows.shape[:4], groups, -1)
+    # (n, positions, kh, kw, groups, c/groups) in the order of the weight's axes
+    ordered = grouped.permute(0, 1, 4, 5, 2, 3)
+    return ordered.reshape(-1, groups, inputs)
+
+
+def _windows(graph: Graph, node: Node, x: Tensor, generator: torch.Generator) -> Tensor:
+    """Return windows (n, positions, kh, kw, c): zeros outside, and only what was sampled is copied."""
     attrs = cast(Conv2d, node.attrs)
     out_height, out_width = graph.shape(node.output)[2:]
-    _, inputs_per_group, kernel_height, kernel_width = graph.shape(node.inputs[1])
-    chosen = _choose(out_height * out_width, generator)
-    top, bottom, left, right = attrs.padding
-    padded = F.pad(x, (left, right, top, bottom)) if any(attrs.padding) else x
-    rows = _taps(chosen // out_width, attrs.stride[0], attrs.dilation[0], kernel_height)
-    columns = _taps(chosen % out_width, attrs.stride[1], attrs.dilation[1], kernel_width)
-    # (n, c, positions, kh, kw) by indexing, so that only sampled windows are ever copied
-    windows = padded[:, :, rows[:, :, None], columns[:, None, :]]
-    n, c, positions = windows.shape[:3]
-    grouped = windows.reshape(n, attrs.groups, inputs_per_group, positions, -1)
-    return grouped.permute(1, 0, 3, 2, 4).reshape(attrs.groups, n * positions, -1)
+    kernel = graph.shape(node.inputs[1])[2:]
+    chosen = _choose(out_height * out_width, layer_shape(graph, node)[1], generator)
+    rows = _taps(chosen // out_width, attrs.stride[0], attrs.dilation[0], kernel[0])
+    columns = _taps(chosen % out_width, attrs.stride[1], attrs.dilation[1], kernel[1])
+    rows, columns = rows - attrs.padding[0], columns - attrs.padding[2]
+    height, width = x.shape[2:]
+    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[
+        :, None, :
+    ]
+    pixels = x.permute(0, 2, 3, 1)
+    found = pixels[
+        :, rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None, :]
+    ]
+    return found if bool(inside.all()) else found * inside[..., None]
 
 
 def _taps(starts: Tensor, stride: int, dilation: int, kernel: int) -> Tensor:
@@ -84,7 +131,8 @@ def _taps(starts: Tensor, stride: int, dilation: int, kernel: int) -> Tensor:
     return starts[:, None] * stride + torch.arange(kernel) * dilation
 
 
-def _choose(count: int, generator: torch.Generator) -> Tensor:
-    if count <= POSITIONS:
+def _choose(count: int, inputs: int, generator: torch.Generator) -> Tensor:
+    positions = min(max(inputs // 8, FEWEST_POSITIONS), MOST_POSITIONS)
+    if count <= positions:
         return torch.arange(count)
-    return torch.randint(count, (POSITIONS,), generator=generator)
+    return torch.randint(count, (positions,), generator=generator)

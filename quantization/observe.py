@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 BINS = 2048
-SAMPLED = 16384  # elements per tensor and photo that enter the histogram
+SAMPLED = 8192  # elements per tensor and photo that enter the histogram
 
 
 @dataclass(slots=True)
@@ -30,14 +30,14 @@ class Observer:
 
     def update(self, tensor: Tensor) -> None:
         """Take in one more tensor."""
-        lowest, highest = (float(item) for item in torch.aminmax(tensor))
+        flat = in_memory_order(tensor)
+        lowest, highest = (float(item) for item in torch.aminmax(flat))
         self.low, self.high = min(self.low, lowest), max(self.high, highest)
         self.sum_low += lowest
         self.sum_high += highest
         self.batches += 1
         self._widen(max(abs(lowest), abs(highest)))
         if self.limit > 0:
-            flat = tensor.reshape(-1)
             step = max(flat.numel() // SAMPLED, 1) | 1  # odd, so that it walks over all channels
             sample = flat[:: step if flat.numel() > SAMPLED else 1].float()
             self.counts += torch.histc(sample, BINS, -self.limit, self.limit)
@@ -79,3 +79,10 @@ class Observer:
         """Return (bin centres, counts) as float64."""
         centres = ((np.arange(BINS) + 0.5) / BINS * 2 - 1) * self.limit
         return centres, self.counts.numpy()
+
+
+def in_memory_order(tensor: Tensor) -> Tensor:
+    """Return all elements as a vector, without a copy where the memory format allows it."""
+    if tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last):
+        tensor = tensor.permute(0, 2, 3, 1)
+    return tensor.reshape(-1)

