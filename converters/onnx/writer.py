@@ -14,8 +14,7 @@ from edgezoo.converters.onnx.emitter import Emitter
 from edgezoo.converters.onnx.protobuf import joined
 from edgezoo.converters.onnx.table import LOWERINGS
 from edgezoo.graph.attrs import CLIP_RANGES, Activation, Fusable
-from edgezoo.graph.graph import Graph, Node, QuantParams
-from edgezoo.graph.interpreter import INTEGER_RANGES
+from edgezoo.graph.graph import INTEGER_RANGES, Graph, Node, QuantParams
 from edgezoo.graph.passes.precision import round_constants
 
 OPSET = 20  # the first with Gelu
