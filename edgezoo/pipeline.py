@@ -232,7 +232,7 @@ def bench(
     measurements = measure(
         [Path(path) for path in paths],
         plan or Plan(),
-        on_progress=lambda p: progress(f"timing {p.artifact}: process {p.done + 1} of {p.total}"),
+        on_progress=lambda p: progress(f"timing: process {p.done + 1} of {p.total}, {p.artifact}"),
     )
     if store is not None:
         results.append(Path(store), measurements)

@@ -138,7 +138,7 @@ def formats(to: Format | Sequence[Format]) -> tuple[Format, ...]:
     unknown = [name for name in asked if name not in FORMATS]
     if unknown or not asked:
         raise UsageError(
-            f"format {', '.join(unknown) or '(none)'!r} is not known; choose from {FORMATS}"
+            f"format {', '.join(unknown) or '(none)'} is not known; choose {' or '.join(FORMATS)}"
         )
     return asked
 
