@@ -21,6 +21,7 @@ from edgezoo.errors import ArtifactError, NonFiniteError, SamplesError, UsageErr
 from edgezoo.gallery import build_gallery
 from edgezoo.graph.graph import Graph
 from edgezoo.graph.passes import optimize
+from edgezoo.graph.threads import one_thread
 from edgezoo.models.resolve import load_model
 from edgezoo.quantization.calibrate import quantize
 from edgezoo.quantization.recipes import get_recipe
@@ -41,6 +42,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Progress = Callable[[str], None]
 
 RANDOM_SAMPLES = 8
+CHECK_PHOTOS = 32  # a float file is compared on at most so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,8 @@ def _job(wanted: Wanted, format: Format, made: Made) -> Job:
 def captured(loaded: LoadedModel, progress: Progress) -> Graph:
     """Return the optimized graph of a module."""
     progress(f"capturing {loaded.name}")
-    return optimize(capture(loaded.module, loaded.origin.input, name=loaded.name))
+    with one_thread():
+        return optimize(capture(loaded.module, loaded.origin.input, name=loaded.name))
 
 
 def photos_for(
@@ -217,7 +220,7 @@ def reference_outputs(loaded: LoadedModel, inputs: Array) -> list[Array]:
     """Return the PyTorch module's outputs (n, …) for ``inputs`` (n, …)."""
     size = loaded.origin.input[0]
     results: list[tuple[torch.Tensor, ...]] = []
-    with torch.inference_mode():
+    with one_thread(), torch.inference_mode():
         for start in range(0, len(inputs) - size + 1, size):
             output = loaded.module(torch.from_numpy(inputs[start : start + size]))
             results.append((output,) if isinstance(output, torch.Tensor) else _flat(output))
@@ -253,7 +256,7 @@ def check_on(
 def check_with(loaded: LoadedModel, photos: PhotoSet | None, seed: int) -> Check:
     """Return a check on all photos, or on seeded random inputs, N(0, 1)."""
     if photos is not None:
-        return check_on(loaded, photos.arrays, "photos")
+        return check_on(loaded, photos.arrays[:CHECK_PHOTOS], "photos")
     size = loaded.origin.input[0]
     count = -(-RANDOM_SAMPLES // size) * size
     return check_on(loaded, random_inputs(loaded.origin.input, count, seed), "random")
@@ -275,7 +278,8 @@ def quantized(loaded: LoadedModel, photos: PhotoSet, progress: Progress) -> Made
     )
     check = check_on(loaded, evaluation, "photos", held_out=split.held_out)
     graph = captured(loaded, progress)
-    result = quantize(graph, calibration, selection, progress=progress)
+    with one_thread():
+        result = quantize(graph, calibration, selection, progress=progress)
     facts = {
         "rule": result.rule,
         "rules": dict(result.rules),

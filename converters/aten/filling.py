@@ -24,7 +24,7 @@ def ones(b: Builder, x: Ref, size: Any = None, **options: Any) -> Tensor:
     return torch.ones(x.shape if size is None else size)
 
 
-@handles("full_like.default", "fill.Scalar", "fill.Tensor")
+@handles("full_like.default", "fill.Scalar", "fill.Tensor", "fill_.Scalar")
 def full_like(b: Builder, x: Ref, value: Any, **options: Any) -> Any:
     return NotImplemented if isinstance(value, Ref) else torch.full(x.shape, float(value))
 
@@ -34,7 +34,7 @@ def new_full(b: Builder, x: Ref, size: list[int], value: float, **options: Any) 
     return torch.full(size, float(value))
 
 
-@handles("copy.default")
+@handles("copy.default", "copy_.default")
 def copy(b: Builder, x: Operand, source: Operand, non_blocking: bool = False) -> Operand:
     """Return ``source`` in the shape of ``x``."""
     if isinstance(source, Tensor):

@@ -147,8 +147,10 @@ def repeat(b: Builder, x: Ref, repeats: list[int]) -> Ref:
 
 
 @handles("cat.default", "concat.default")
-def cat(b: Builder, tensors: list[Operand], dim: int = 0) -> Ref:
+def cat(b: Builder, tensors: list[Operand], dim: int = 0) -> Operand:
     kept = [t for t in tensors if 0 not in t.shape]
+    if len(kept) == 1:
+        return kept[0]
     return b.emit("concat", *kept, attrs=A.Axis(axis_of(kept[0], dim)))
 
 

@@ -9,9 +9,10 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgezoo.converters.tflite.layout import NHWC, identity, stored
+from edgezoo.converters.tflite.layout import stored
 from edgezoo.converters.tflite.model import FILE_IDENTIFIER
 from edgezoo.converters.tflite.runner import TfliteRunner
+from edgezoo.converters.tflite.writer import stored_orders
 from edgezoo.graph.graph import Graph
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -32,12 +33,10 @@ def tflite_intermediates(path: Path, inputs: Array, graph: Graph) -> dict[str, A
     model.signatureDefs = []
     builder = flatbuffers.Builder(path.stat().st_size * 2)
     builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
-    runner = TfliteRunner(bytes(builder.Output()))
-    found = {}
-    for name, array in zip(wanted, runner.run_stored(inputs), strict=True):
-        shape = graph.shape(name)
-        for order in (NHWC, identity(len(shape))):
-            if len(order) == len(shape) and stored(shape, order) == array.shape:
-                found[name] = array.transpose(np.argsort(order))
-                break
-    return found
+    outputs = TfliteRunner(bytes(builder.Output())).run_stored(inputs)
+    orders = stored_orders(graph)
+    return {
+        name: array.transpose(np.argsort(orders[name]))
+        for name, array in zip(wanted, outputs, strict=True)
+        if stored(graph.shape(name), orders[name]) == array.shape
+    }

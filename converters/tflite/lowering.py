@@ -15,24 +15,15 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgezoo.converters.tflite.layout import Order, Physical, identity, long_axes, stored
 from edgezoo.converters.tflite.model import TfliteModel
+from edgezoo.converters.tflite.versions import operator_version
 from edgezoo.graph.attrs import Activation, Fusable
-from edgezoo.graph.graph import Graph, Node, QuantParams, Value
+from edgezoo.graph.graph import INTEGER_RANGES, Graph, Node, QuantParams, Value
 from edgezoo.types import Shape
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Lower = Callable[["State", Node], None]
 LOWERINGS: dict[str, Lower] = {}
 
-# operator versions that int8 tensors need (tensorflow/lite/tools/versioning/op_version.cc)
-INT8_VERSIONS = {
-    "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2, "SUB": 2, "MUL": 2,
-    "CONCATENATION": 2, "MAX_POOL_2D": 2, "AVERAGE_POOL_2D": 2, "MEAN": 2, "SUM": 2,
-    "LOGISTIC": 2, "TANH": 2, "SOFTMAX": 2, "LOG_SOFTMAX": 2, "PAD": 2, "PADV2": 2,
-    "TRANSPOSE": 2, "RESIZE_BILINEAR": 2, "RESIZE_NEAREST_NEIGHBOR": 2, "SLICE": 2,
-    "STRIDED_SLICE": 2, "TRANSPOSE_CONV": 2, "DEQUANTIZE": 2, "LEAKY_RELU": 2, "MAXIMUM": 2,
-    "MINIMUM": 2, "RELU": 2, "RELU6": 2, "GELU": 2, "REDUCE_MAX": 2, "REDUCE_MIN": 2, "ABS": 2,
-    "RSQRT": 2, "BATCH_MATMUL": 2, "BROADCAST_TO": 3,
-}  # fmt: skip
 ACTIVATIONS: dict[Activation | None, int] = {
     None: schema.ActivationFunctionType.NONE,
     "relu": schema.ActivationFunctionType.RELU,
@@ -109,13 +100,20 @@ class State:
         array = np.asarray(values, np.int32)
         return self.model.constant(f"int32/{'x'.join(map(str, array.reshape(-1)))}", array)
 
-    def operator(
-        self, code: str, inputs: list[int], output: int, options: Any = None, version: int = 1
-    ) -> None:
-        """Append an operator with the version that its types need."""
-        tensor = self.model.graph.tensors[output]
-        if tensor.type == schema.TensorType.INT8:
-            version = max(version, INT8_VERSIONS.get(code, 1))
+    def number(self, name: str, value: float, quant: QuantParams | None) -> int:
+        """Return a constant of shape (1,): float32, or the nearest step of an int8 grid."""
+        if quant is None:
+            lowest, highest = np.finfo(np.float32).min, np.finfo(np.float32).max
+            return self.model.constant(name, np.array([np.clip(value, lowest, highest)], np.float32))
+        low, high = INTEGER_RANGES[quant.dtype]
+        step = np.round(value / float(quant.scale[0])) + int(quant.zero_point[0])
+        array = np.array([np.clip(step, low, high)], quant.dtype)
+        return self.model.constant(name, array, quant)
+
+    def operator(self, code: str, inputs: list[int], output: int, options: Any = None) -> None:
+        """Append an operator, with the version that its tensors and options need."""
+        tensors = self.model.graph.tensors
+        version = operator_version(code, [tensors[i] for i in inputs], tensors[output], options)
         self.model.operator(code, inputs, output, options, version)
 
     def reshape(self, tensor: int, output: int) -> None:
@@ -128,8 +126,7 @@ class State:
     def transpose(self, tensor: int, permutation: Order, output: int) -> None:
         """Append a TRANSPOSE: output axis k is input axis ``permutation[k]``."""
         options = schema.TransposeOptionsT()
-        inputs = [tensor, self.integers(permutation)]
-        self.operator("TRANSPOSE", inputs, output, options, 1 if len(permutation) < 6 else 6)
+        self.operator("TRANSPOSE", [tensor, self.integers(permutation)], output, options)
 
     def _constant(self, name: str, order: Order) -> int:
         value = self.graph.values[name]

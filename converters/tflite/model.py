@@ -37,7 +37,7 @@ class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]  # generated code ha
         flat = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
         builder.StartVector(1, flat.size, 16)
         head = builder.head = builder.Head() - flat.size
-        builder.Bytes[head : head + flat.size] = memoryview(flat)
+        builder.Bytes[head : head + flat.size] = flat.data
         vector = builder.EndVector()
         schema.BufferStart(builder)
         schema.BufferAddData(builder, vector)
@@ -59,16 +59,20 @@ class TfliteModel:
         self.model.buffers = [schema.BufferT()]  # buffer 0 is the empty one, by convention
         self._codes: dict[tuple[int, int], int] = {}
         self._small_constants: dict[tuple[str, Shape, bytes], int] = {}
+        self._names: dict[str, int] = {}
         self._bytes = 0
 
     def tensor(
         self, name: str, shape: Iterable[int], dtype: str, quant: QuantParams | None = None
     ) -> int:
-        """Add a computed tensor; ``quant.axis`` counts the axes of ``shape``."""
+        """Add a computed tensor; ``quant.axis`` counts the axes of ``shape``.
+
+        A name that is taken gets a number behind it: runtimes look tensors up by name.
+        """
         tensor = schema.TensorT()
         tensor.shape = np.array(tuple(shape), np.int32)
         tensor.type = TENSOR_TYPES[dtype]
-        tensor.name = name.encode()
+        tensor.name = self._unique(name).encode()
         tensor.buffer = 0
         if quant is not None:
             tensor.quantization = _quantization(quant)
@@ -117,6 +121,14 @@ class TfliteModel:
         builder = flatbuffers.Builder(self._bytes + 4096 * (len(self.graph.tensors) + 16))
         builder.Finish(self.model.Pack(builder), FILE_IDENTIFIER)
         return memoryview(builder.Bytes)[builder.Head() :]
+
+    def _unique(self, name: str) -> str:
+        unique = name
+        while unique in self._names:
+            self._names[name] += 1
+            unique = f"{name}_{self._names[name]}"
+        self._names[unique] = 0
+        return unique
 
     def _code(self, builtin: int, version: int) -> int:
         if (builtin, version) not in self._codes:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
-import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgezoo.converters.tflite.layout import NHWC, Order, identity, stored
@@ -61,10 +61,7 @@ def padded(state: State, node: Node, padding: A.Padding, *, lowest: bool = False
     if not lowest:
         state.operator("PAD", [tensor, pads], output, schema.PadOptionsT())
         return output
-    quant = state.graph.values[name].quant
-    value: Any = np.finfo(np.float32).min if quant is None else np.int8(-128)
-    dtype = np.float32 if quant is None else np.int8
-    fill = state.model.constant(f"{node.output}/lowest", np.array([value], dtype), quant)
+    fill = state.number(f"{node.output}/lowest", -math.inf, state.graph.values[name].quant)
     state.operator("PADV2", [tensor, pads, fill], output, schema.PadV2OptionsT())
     return output
 
@@ -92,11 +89,8 @@ def conv2d(state: State, node: Node) -> None:
         state.get(node.inputs[1], DEPTHWISE_WEIGHT if depthwise else NHWC),
         state.get(node.inputs[2], (0,)),
     ]
-    version = 2 if depthwise and attrs.dilation != (1, 1) else 1
-    if not depthwise and attrs.groups > 1:
-        version = 6
     code = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
-    state.operator(code, inputs, state.put(node.output, NHWC), options, version)
+    state.operator(code, inputs, state.put(node.output, NHWC), options)
 
 
 @lowers("conv_transpose2d")
@@ -116,10 +110,10 @@ def conv_transpose2d(state: State, node: Node) -> None:
         state.integers(full), weight, state.get(node.inputs[0], NHWC), state.get(node.inputs[2], (0,))
     ]  # fmt: skip
     if full == wanted:
-        state.operator("TRANSPOSE_CONV", inputs, state.put(node.output, NHWC), options, 3)
+        state.operator("TRANSPOSE_CONV", inputs, state.put(node.output, NHWC), options)
         return
     uncropped = state.like(node.output, "uncropped", full)
-    state.operator("TRANSPOSE_CONV", inputs, uncropped, options, 3)
+    state.operator("TRANSPOSE_CONV", inputs, uncropped, options)
     begin = state.integers([0, attrs.padding[0], attrs.padding[2], 0])
     state.operator(
         "SLICE", [uncropped, begin, state.integers(wanted)], state.put(node.output, NHWC),
@@ -143,7 +137,7 @@ def linear(state: State, node: Node) -> None:
         state.get(node.inputs[2], (0,)),
     ]
     output = state.put(node.output, order)
-    state.operator("FULLY_CONNECTED", inputs, output, options, 5 if rank > 2 else 1)
+    state.operator("FULLY_CONNECTED", inputs, output, options)
 
 
 @lowers("matmul")
@@ -201,9 +195,7 @@ def resize(state: State, node: Node) -> None:
     options.halfPixelCenters = bilinear and not attrs.align_corners
     code = "RESIZE_BILINEAR" if bilinear else "RESIZE_NEAREST_NEIGHBOR"
     inputs = [state.get(node.inputs[0], NHWC), state.integers(attrs.size)]
-    state.operator(
-        code, inputs, state.put(node.output, NHWC), options, 3 if options.halfPixelCenters else 1
-    )
+    state.operator(code, inputs, state.put(node.output, NHWC), options)
 
 
 @lowers("channel_shuffle")

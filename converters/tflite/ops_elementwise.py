@@ -121,9 +121,8 @@ def prelu(state: State, node: Node) -> None:
 
 @lowers("pow")
 def power(state: State, node: Node) -> None:
-    exponent = np.float32([cast(A.Exponent, node.attrs).exponent])
-    constant = state.model.constant(f"{node.output}/exponent", exponent)
-    _one_input(state, node, "POW", schema.PowOptionsT(), constant)
+    exponent = state.number(f"{node.output}/exponent", cast(A.Exponent, node.attrs).exponent, None)
+    _one_input(state, node, "POW", schema.PowOptionsT(), exponent)
 
 
 CLIPS = {(0.0, math.inf): "RELU", (0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1", (0.0, 1.0): "RELU_0_TO_1"}  # fmt: skip
@@ -137,10 +136,11 @@ def clip(state: State, node: Node) -> None:
         return
     order = common_order(state, node)
     tensor = state.get(node.inputs[0], order)
+    quant = state.graph.values[node.output].quant
     limits = [("MAXIMUM", attrs.minimum), ("MINIMUM", attrs.maximum)]
     finite = [(code, limit) for code, limit in limits if math.isfinite(limit)]
     for index, (code, limit) in enumerate(finite):
-        bound = state.model.constant(f"{node.output}/{code.lower()}", np.float32([limit]))
+        bound = state.number(f"{node.output}/{code.lower()}", limit, quant)
         last = index == len(finite) - 1
         shape = stored(state.shape(node.output), order)
         output = (
@@ -219,13 +219,8 @@ def pad(state: State, node: Node) -> None:
     if attrs.value == 0:
         _one_input(state, node, "PAD", schema.PadOptionsT(), pads)
         return
-    quant = state.graph.values[node.output].quant
-    fill = np.float32([max(attrs.value, float(np.finfo(np.float32).min))])
-    if quant is not None:
-        step = np.round(attrs.value / float(quant.scale[0])) + int(quant.zero_point[0])
-        fill = np.array([np.clip(step, -128, 127)], np.int8)
-    value = state.model.constant(f"{node.output}/fill", fill, quant)
-    _one_input(state, node, "PADV2", schema.PadV2OptionsT(), pads, value)
+    fill = state.number(f"{node.output}/fill", attrs.value, state.graph.values[node.output].quant)
+    _one_input(state, node, "PADV2", schema.PadV2OptionsT(), pads, fill)
 
 
 @lowers("reshape")

@@ -20,6 +20,8 @@ from edgezoo.types import Shape
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+INTEGER_RANGES = {"int8": (-128, 127), "int32": (-(2**31), 2**31 - 1)}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuantParams:

@@ -13,12 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgezoo.graph.graph import Graph, QuantParams, Value, dequantized
+from edgezoo.graph.graph import INTEGER_RANGES, Graph, QuantParams, Value, dequantized
 from edgezoo.graph.ops import OPS
 
 Observer = Callable[[Value, Tensor], None]
-
-INTEGER_RANGES = {"int8": (-128, 127), "int32": (-(2**31), 2**31 - 1)}
 
 
 @dataclass(frozen=True, slots=True)

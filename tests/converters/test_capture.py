@@ -43,7 +43,7 @@ def test_same_function(case: Case) -> None:
 
 def test_cases_reach_every_op() -> None:
     reached = {node.op for case in CASES for node in case.graph().nodes}
-    assert reached == set(OPS)
+    assert reached == set(OPS) - {"requantize"}  # which only the quantizer makes
 
 
 class Recorder(dict[str, Any]):

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
+import numpy as np
+
 from edgezoo.graph.attrs import Activation, Clip, Fusable, Pad
-from edgezoo.graph.graph import Graph, Node
+from edgezoo.graph.graph import Graph, Node, dequantized
 from edgezoo.graph.passes.edit import Edit
 
 # ops whose TFLite operator has a fused activation
@@ -18,16 +20,15 @@ FUSING = frozenset({"conv2d", "linear", "add", "sub", "mul", "div", "max_pool2d"
 POSITIVE = frozenset({"relu", "sigmoid", "softmax", "exp", "abs", "sqrt", "rsqrt"})
 PRESERVING = frozenset(
     {"max_pool2d", "avg_pool2d", "mean", "sum", "max", "min", "reshape", "permute", "expand"}
-    | {"slice", "concat", "resize", "channel_shuffle", "add", "mul", "div", "maximum"}
+    | {"slice", "concat", "resize", "channel_shuffle", "add", "mul", "div", "maximum", "minimum"}
+    | {"requantize"}
 )
 
 
 def fuse_activations(graph: Graph) -> Graph:
     """Return ``graph`` with every activation fused that can be."""
     edit = Edit(graph)
-    positive: set[str] = {
-        name for name, array in graph.constants.items() if array.size and array.min() >= 0
-    }
+    positive = _non_negative_constants(graph)
     for original in graph.nodes:
         node = edit.resolve(original)
         activation = as_activation(node)
@@ -70,17 +71,26 @@ def is_non_negative(node: Node, positive: set[str]) -> bool:
 
 def non_negative(graph: Graph) -> frozenset[str]:
     """Return the names of all values that can never be negative."""
-    positive = {name for name, array in graph.constants.items() if array.size and array.min() >= 0}
+    positive = _non_negative_constants(graph)
     for node in graph.nodes:
         if is_non_negative(node, positive):
             positive.add(node.output)
     return frozenset(positive)
 
 
+def _non_negative_constants(graph: Graph) -> set[str]:
+    """Return the constants without negative numbers; integers count as the real numbers they mean."""
+    real = {
+        name: array if (quant := graph.values[name].quant) is None else dequantized(array, quant)
+        for name, array in graph.constants.items()
+    }
+    return {name for name, array in real.items() if array.size and np.min(array) >= 0}
+
+
 def _absorb(edit: Edit, node: Node, activation: Activation, positive: set[str]) -> bool:
     """Fuse ``node`` into its producer, or into the producers behind a concat."""
     name = node.inputs[0]
-    if activation == "relu" and name in positive:
+    if activation == "relu" and name in positive and edit.may_alias(node.output, name):
         edit.alias(node.output, name)
         return True
     before = edit.made.get(name)

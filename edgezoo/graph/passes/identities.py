@@ -17,7 +17,7 @@ def remove_identities(graph: Graph) -> Graph:
     for original in graph.nodes:
         node = edit.resolve(original)
         merged = _merged(edit, node)
-        if _does_nothing(edit, merged) and merged.output not in graph.outputs:
+        if _does_nothing(edit, merged) and edit.may_alias(merged.output, merged.inputs[0]):
             edit.alias(merged.output, merged.inputs[0])
         elif (stripped := _without_expand(edit, merged)) is not None:
             edit.keep(stripped, changed=True)

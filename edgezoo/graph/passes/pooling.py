@@ -28,11 +28,11 @@ def average_as_convolution(graph: Graph) -> Graph:
 def _convolution(edit: Edit, node: Node, pool: Pool2d) -> Node:
     channels = edit.shape(node.inputs[0])[1]
     height, width = pool.kernel
-    weight = np.full((channels, 1, height, width), 1.0 / (height * width), np.float32)
+    weight = np.full((channels, 1, height, width), 1 / (height * width), np.float64)
     inputs = (
         node.inputs[0],
         edit.constant(f"{node.output}/weight", weight),
-        edit.constant(f"{node.output}/bias", np.zeros(channels, np.float32)),
+        edit.constant(f"{node.output}/bias", np.zeros(channels)),
     )
     attrs = Conv2d(pool.activation, pool.stride, pool.padding, (1, 1), channels)
     return Node("conv2d", inputs, node.output, attrs, node.source)
