@@ -54,9 +54,7 @@ def _print_table(content: RenderableType) -> None:
 
     console = Console(highlight=False)
     if not console.is_terminal:  # a file or a pipe has no width; cut nothing
-        unlimited = console.options.update(width=WIDEST)
-        width = console.measure(content, options=unlimited).maximum
-        console = Console(highlight=False, width=max(width, 80))
+        console = Console(highlight=False, width=WIDEST)
     console.print(content)
 
 

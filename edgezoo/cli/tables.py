@@ -42,11 +42,8 @@ def _table(*columns: str, left: Sequence[str] = ()) -> Table:
 
 
 def artifacts(made: Sequence[Artifact]) -> RenderableType:
-    """Return one row per model file with its comparison with PyTorch."""
-    table = _table(
-        "file", "size", "SQNR", "top-1 agreement", "max. rel. error", "compared on", "",
-        left=("compared on", ""),
-    )  # fmt: skip
+    """Return one row per model file, and under the table what each was compared on."""
+    table = _table("file", "size", "SQNR", "agreement", "rel. error", "", left=("",))
     for artifact in made:
         comparison = artifact.comparison
         table.add_row(
@@ -55,15 +52,19 @@ def artifacts(made: Sequence[Artifact]) -> RenderableType:
             numbers.decibels(comparison.sqnr_db),
             numbers.percent(comparison.top1_agreement),
             numbers.relative_error(comparison.max_rel),
-            _inputs(comparison),
             Text("reused", "dim") if artifact.reused else "",
         )
-    return table
+    recipes: dict[str, list[str]] = {}
+    for artifact in made:
+        uses = recipes.setdefault(_inputs(artifact.comparison), [])
+        uses += [artifact.recipe] if artifact.recipe not in uses else []
+    compared = "; ".join(f"{', '.join(names)} on {on}" for on, names in recipes.items())
+    return Group(table, Text(f"compared with PyTorch: {compared}", "dim"))
 
 
 def _inputs(comparison: Comparison) -> str:
     words = {"random": "random inputs", "photos": "photos"}
-    held_out = {True: ", held out", False: ", also used to calibrate", None: ""}
+    held_out = {True: " kept out of calibration", False: " that also calibrated", None: ""}
     kind = words.get(comparison.inputs, comparison.inputs)
     return f"{comparison.samples} {kind}{held_out[comparison.held_out]}"
 
