@@ -178,6 +178,21 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_intact(path: Path) -> dict[str, Any]:
+    """Return the manifest of an artifact that is still the file that was written.
+
+    Raises:
+        ArtifactError: the artifact was changed, or it or its manifest is missing or damaged.
+    """
+    manifest = read_manifest(path)
+    if manifest["sha256"] != file_sha256(path):
+        raise ArtifactError(
+            f"{path} was changed after it was written (its sha256 is not the manifest's); "
+            "convert the model again"
+        )
+    return manifest
+
+
 def origin_of(manifest: Mapping[str, Any]) -> Origin:
     """Return where the artifact's network came from."""
     entry = dict(manifest["origin"])

@@ -200,12 +200,17 @@ def verify(
     from edgezoo import stages
 
     files = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
+    manifests = {file: artifacts.read_intact(file) for file in files}
+    networks: dict[str, stages.Rebuilt] = {}  # files of one network share what is slow
     verified: list[Artifact] = []
     failures: list[VerificationError] = []
-    for file in files:
+    for file, manifest in manifests.items():
+        key = artifacts.key_of(origin=manifest["origin"])
+        if key not in networks:
+            networks[key] = stages.rebuilt(file, samples, seed, skip_bad, progress)
         progress(f"verifying {file}")
         try:
-            verified.append(stages.verified(file, samples, seed, skip_bad, progress))
+            verified.append(stages.verified(file, manifest, networks[key]))
         except VerificationError as error:
             failures.append(error)
     if failures:
@@ -232,7 +237,7 @@ def bench(
     measurements = measure(
         [Path(path) for path in paths],
         plan or Plan(),
-        on_progress=lambda p: progress(f"timing {p.artifact}: process {p.done + 1} of {p.total}"),
+        on_progress=lambda p: progress(f"timing: process {p.done + 1} of {p.total}, {p.artifact}"),
     )
     if store is not None:
         results.append(Path(store), measurements)

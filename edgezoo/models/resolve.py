@@ -109,6 +109,9 @@ def _zoo_info(spec: ModelSpec, shape: Shape, options: Options) -> ModelInfo:
         with torch.device("meta"):
             module = _build(spec, {**_channel_options(spec, shape), **options})
         params, macs = count_params(module), count_macs(module, shape)
+    # As for the weights that are taken where none are asked for.
+    published = bool(spec.weights) and not options
+    prepared = spec.weights[0].preprocessing if published else _preprocessing_of(spec, options)
     return ModelInfo(
         name=spec.name,
         family=spec.family,
@@ -118,7 +121,7 @@ def _zoo_info(spec: ModelSpec, shape: Shape, options: Options) -> ModelInfo:
         published=spec.published,
         weights=tuple(source.name for source in spec.weights),
         options={**spec.options, **options},
-        preprocessing=resize_preprocessing(_preprocessing_of(spec, options), shape),
+        preprocessing=resize_preprocessing(prepared, shape),
     )
 
 
