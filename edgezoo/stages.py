@@ -270,9 +270,8 @@ def check_with(loaded: LoadedModel, photos: PhotoSet | None, seed: int) -> Check
 
 def converted(loaded: LoadedModel, photos: PhotoSet | None, seed: int, progress: Progress) -> Made:
     """Return the float32 graph, to be compared on the photos or on seeded random numbers."""
-    check = check_with(loaded, photos, seed)
-    graph = captured(loaded, progress)
-    return Made(graph, graph, check)
+    graph = captured(loaded, progress)  # first: it says clearly why a network does not run
+    return Made(graph, graph, check_with(loaded, photos, seed))
 
 
 def quantized(loaded: LoadedModel, photos: PhotoSet, progress: Progress) -> Made:
@@ -282,8 +281,8 @@ def quantized(loaded: LoadedModel, photos: PhotoSet, progress: Progress) -> Made
         whole_batches(photos.arrays[list(part)], loaded.origin.input[0])
         for part in (split.calibration, split.selection, split.evaluation)
     )
-    check = check_on(loaded, evaluation, "photos", held_out=split.held_out)
     graph = captured(loaded, progress)
+    check = check_on(loaded, evaluation, "photos", held_out=split.held_out)
     with one_thread():
         result = quantize(graph, calibration, selection, progress=progress)
     facts = {

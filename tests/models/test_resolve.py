@@ -302,7 +302,9 @@ def test_factory_takes_no_options(user_module: str) -> None:
 
 
 def test_factory_needs_an_input(user_module: str) -> None:
-    with pytest.raises(UsageError, match=f"{user_module}:tiny is not known; give it as in --input 1x3x224"):
+    with pytest.raises(
+        UsageError, match=f"{user_module}:tiny is not known; give it as in --input 1x3x224"
+    ):
         load_model(f"{user_module}:tiny", weights=None)
 
 
