@@ -61,7 +61,9 @@ def parse() -> argparse.Namespace:
 def save_inputs(photos: Path, out: Path) -> Path:
     """Prepare the calibration photos once, for the peers that want arrays."""
     loaded = load_model("efficientnet_lite0", weights="default")
-    np.save(out / "calibration.npy", load_photos(photos / "calibration", loaded.preprocessing).arrays)
+    np.save(
+        out / "calibration.npy", load_photos(photos / "calibration", loaded.preprocessing).arrays
+    )
     return out / "calibration.npy"
 
 
@@ -92,9 +94,24 @@ def conversions(arguments: argparse.Namespace, out: Path) -> dict[str, Any]:
 
 def quantizations(arguments: argparse.Namespace, out: Path, inputs: Path) -> dict[str, Any]:
     """Whole processes: from PyTorch (ours), from a float file that is there already (the peers)."""
-    quantize = ("quantize", "efficientnet_lite0", "--weights", "default", "--out", str(out), "--force")
+    quantize = (
+        "quantize",
+        "efficientnet_lite0",
+        "--weights",
+        "default",
+        "--out",
+        str(out),
+        "--force",
+    )
     photos = str(arguments.photos / "calibration")
-    interleaved({"onnx": ours("convert", "efficientnet_lite0", "--to", "onnx", "--out", str(out), "--force")}, 1)
+    interleaved(
+        {
+            "onnx": ours(
+                "convert", "efficientnet_lite0", "--to", "onnx", "--out", str(out), "--force"
+            )
+        },
+        1,
+    )
     source = str(out / "efficientnet_lite0_litert_torch.tflite")
     commands = {
         "edgezoo": ours(*quantize, "--samples", photos, "--to", "tflite"),
@@ -131,7 +148,8 @@ def quantizations(arguments: argparse.Namespace, out: Path, inputs: Path) -> dic
 def summary(costs: dict[str, list[Cost]]) -> dict[str, dict[str, float]]:
     return {
         name: {
-            field: round(median(items, field), 2) for field in ("cpu_s", "peak_memory_mib", "wall_s")
+            field: round(median(items, field), 2)
+            for field in ("cpu_s", "peak_memory_mib", "wall_s")
         }
         for name, items in costs.items()
     }
@@ -247,7 +265,9 @@ def markdown(results: dict[str, Any]) -> str:
                 if row["median"]
                 else row["status"]
             )
-            ratio = f"{row['median'] / base['median']:.2f}" if row["median"] and base["median"] else ""
+            ratio = (
+                f"{row['median'] / base['median']:.2f}" if row["median"] and base["median"] else ""
+            )
             lines.append(
                 f"| {model} {label} | {facts['bytes'] / 1e6:.2f} | {facts['partitions']} | "
                 f"{facts['operators']} | {error} | {shown} | {ratio} |"

@@ -7,6 +7,7 @@ range (merging bins in pairs) when a new value falls outside, so nothing is ever
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import gcd
 
 import numpy as np
 import torch
@@ -38,8 +39,7 @@ class Observer:
         self.batches += 1
         self._widen(max(abs(lowest), abs(highest)))
         if self.limit > 0:
-            step = max(flat.numel() // SAMPLED, 1) | 1  # odd, so that it walks over all channels
-            sample = flat[:: step if flat.numel() > SAMPLED else 1].float()
+            sample = flat[:: stride(flat.numel())].float()
             self.counts += torch.histc(sample, BINS, -self.limit, self.limit)
 
     def _widen(self, magnitude: float) -> None:
@@ -53,32 +53,18 @@ class Observer:
             self.counts[BINS // 4 : 3 * BINS // 4] = merged
             self.limit *= 2
 
-    def merge(self, other: Observer) -> Observer:
-        """Return the statistics of both together."""
-        limit = max(self.limit, other.limit)
-        merged = Observer(
-            min(self.low, other.low),
-            max(self.high, other.high),
-            min(self.sum_low, other.sum_low),
-            max(self.sum_high, other.sum_high),
-            max(self.batches, other.batches),
-            limit,
-        )
-        for part in (self, other):
-            if part.limit > 0:
-                merged.counts += part._resampled(limit)
-        return merged
-
-    def _resampled(self, limit: float) -> Tensor:
-        """Return the counts over [-limit, limit], each bin's count put at its centre."""
-        centres = (torch.arange(BINS, dtype=torch.float64) + 0.5) / BINS * 2 - 1
-        position = ((centres * self.limit / limit + 1) / 2 * BINS).long().clamp(0, BINS - 1)
-        return torch.zeros(BINS, dtype=torch.float64).index_add_(0, position, self.counts)
-
     def histogram(self) -> tuple[np.ndarray, np.ndarray]:
         """Return (bin centres, counts) as float64."""
         centres = ((np.arange(BINS) + 0.5) / BINS * 2 - 1) * self.limit
         return centres, self.counts.numpy()
+
+
+def stride(count: int) -> int:
+    """Return the step of the sample: it shares no factor with ``count``, so no channel is left out."""
+    step = max(count // SAMPLED, 1)
+    while gcd(step, count) > 1:
+        step += 1
+    return step
 
 
 def in_memory_order(tensor: Tensor) -> Tensor:

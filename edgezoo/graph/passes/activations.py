@@ -20,7 +20,7 @@ FUSING = frozenset({"conv2d", "linear", "add", "sub", "mul", "div", "max_pool2d"
 POSITIVE = frozenset({"relu", "sigmoid", "softmax", "exp", "abs", "sqrt", "rsqrt"})
 PRESERVING = frozenset(
     {"max_pool2d", "avg_pool2d", "mean", "sum", "max", "min", "reshape", "permute", "expand"}
-    | {"slice", "concat", "resize", "channel_shuffle", "add", "mul", "div", "maximum", "minimum"}
+    | {"slice", "concat", "resize", "channel_shuffle", "add", "mul", "div", "minimum"}
     | {"requantize"}
 )
 
@@ -60,11 +60,13 @@ def is_non_negative(node: Node, positive: set[str]) -> bool:
     if isinstance(node.attrs, Fusable) and node.attrs.activation in ("relu", "relu6"):
         return True
     if isinstance(node.attrs, Clip):
-        return node.attrs.minimum >= 0 or node.inputs[0] in positive and node.attrs.maximum >= 0
+        return node.attrs.minimum >= 0 or (node.inputs[0] in positive and node.attrs.maximum >= 0)
     if isinstance(node.attrs, Pad):
         return node.inputs[0] in positive and node.attrs.value >= 0
     if node.op in POSITIVE:
         return True
+    if node.op == "maximum":
+        return any(name in positive for name in node.inputs)
     inputs = all(name in positive for name in node.inputs)
     return inputs and (node.op in PRESERVING or node.op in ("conv2d", "linear", "matmul"))
 
