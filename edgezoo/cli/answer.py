@@ -56,7 +56,9 @@ def _print_table(content: RenderableType) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:  # a file or a pipe has no width; cut nothing
         console = Console(highlight=False, width=WIDEST)
-    console.print(content)
+    with console.capture() as text:  # rich would end the process its own way on a broken pipe
+        console.print(content)
+    print(text.get(), end="")
 
 
 @contextmanager

@@ -1,3 +1,4 @@
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from benchmarks import demo_photos
 from edgezoo.samples import find_photos
 
 for package in ("foolbox", "skimage", "sklearn"):
-    if demo_photos.importlib.util.find_spec(package) is None:
+    if find_spec(package) is None:
         pytest.skip(f"{package} is not installed", allow_module_level=True)
 
 
