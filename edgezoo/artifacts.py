@@ -132,28 +132,40 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
         OutputError: the path cannot be written, or the disk is full.
     """
     with staged(path) as temporary:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_synced(temporary, data)
         temporary.chmod(0o644)
         temporary.replace(path)
 
 
+def _write_synced(path: Path, data: bytes | memoryview) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON data, whole or not at all."""
-    write_bytes(path, (json.dumps(to_json(value), indent=2) + "\n").encode())
+    write_bytes(path, _json_bytes(value))
+
+
+def _json_bytes(value: Any) -> bytes:
+    return (json.dumps(to_json(value), indent=2) + "\n").encode()
 
 
 def publish(staged_file: Path, path: Path, manifest: Mapping[str, Any]) -> None:
-    """Rename a verified file to its place, its manifest first removed and then written anew.
+    """Rename a verified file to its place, its old manifest first removed and the new one last.
 
-    A crash in between leaves a model without manifest, which the next run makes again.
+    Both are on disk before the first rename. A crash in between leaves a model without manifest,
+    which the next run makes again.
     """
-    manifest_path(path).unlink(missing_ok=True)
-    staged_file.chmod(0o644)
-    staged_file.replace(path)
-    write_json(manifest_path(path), manifest)
+    with staged(manifest_path(path)) as staged_manifest:
+        _write_synced(staged_manifest, _json_bytes(manifest))
+        staged_manifest.chmod(0o644)
+        staged_file.chmod(0o644)
+        manifest_path(path).unlink(missing_ok=True)
+        staged_file.replace(path)
+        staged_manifest.replace(manifest_path(path))
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

@@ -53,6 +53,12 @@ def _silent(message: str) -> None:
     """Report nothing."""
 
 
+def _refuse_unknown(model: object) -> None:
+    """Raise ``ModelNotFoundError`` for a misspelt zoo name at once, before torch is imported."""
+    if isinstance(model, str) and ":" not in model and Path(model).suffix not in SUFFIXES.values():
+        get_model(model)
+
+
 def get_model(name: str) -> ModelSpec:
     """Return a zoo model's specification; ``get_model(name).build()`` gives the module.
 
@@ -120,6 +126,7 @@ def convert(
     Raises:
         EdgezooError: one of its subclasses, saying the thing, the value and the next step.
     """
+    _refuse_unknown(model)
     from edgezoo import stages
     from edgezoo.quantization.recipes import get_recipe
 
@@ -164,6 +171,7 @@ def quantize(
     Raises:
         EdgezooError: one of its subclasses, saying the thing, the value and the next step.
     """
+    _refuse_unknown(model)
     from edgezoo import stages
     from edgezoo.quantization.recipes import get_quantized_recipe
 
@@ -277,6 +285,7 @@ def run(
     Raises:
         EdgezooError: one of its subclasses, saying the thing, the value and the next step.
     """
+    _refuse_unknown(model)
     from edgezoo import stages
 
     with artifacts.output_folder(Path(out)) as folder:

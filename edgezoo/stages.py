@@ -278,9 +278,8 @@ def check_with(loaded: LoadedModel, photos: PhotoSet | None, seed: int) -> Check
 
 def converted(loaded: LoadedModel, photos: PhotoSet | None, seed: int, progress: Progress) -> Made:
     """Return the float32 graph, to be compared on the photos or on seeded random numbers."""
-    check = check_with(loaded, photos, seed)
-    graph = captured(loaded, progress)
-    return Made(graph, graph, check)
+    graph = captured(loaded, progress)  # first: it says clearly why a network does not run
+    return Made(graph, graph, check_with(loaded, photos, seed))
 
 
 def quantized(loaded: LoadedModel, photos: PhotoSet, progress: Progress) -> Made:
@@ -288,8 +287,8 @@ def quantized(loaded: LoadedModel, photos: PhotoSet, progress: Progress) -> Made
     split = split_photos(photos)
     size = loaded.origin.input[0]
     evaluation = photos.arrays[list(split.evaluation)]
-    check = check_on(loaded, evaluation, "photos", held_out=split.held_out)
     graph = captured(loaded, progress)
+    check = check_on(loaded, evaluation, "photos", held_out=split.held_out)
     with one_thread():
         result = quantize(
             graph,

@@ -15,7 +15,7 @@ from types import FrameType
 
 from edgezoo.errors import EdgezooError
 
-MISTAKE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+MISTAKE, INTERRUPTED = 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,9 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EdgezooError as error:
         return _complain(str(error), MISTAKE)
     except KeyboardInterrupt:
-        return _complain("interrupted; what was being written is gone, what was done is kept", 130)
-    except BrokenPipeError:
-        return BROKEN_PIPE
+        sentence = "interrupted; what was being written is gone, what was done is kept"
+        return _complain(sentence, INTERRUPTED)
 
 
 def _complain(sentence: str, code: int) -> int:

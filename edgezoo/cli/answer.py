@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 WIDEST = 10_000
+BROKEN_PIPE = 141  # as a shell reports a program that SIGPIPE ended
 
 
 def answer(
@@ -35,7 +36,7 @@ def answer(
 ) -> T:
     """Call ``verb`` with something to report progress to, print its result and return it.
 
-    Raises ``BrokenPipeError`` where nobody reads on, and what the verb raises.
+    Ends the process quietly where nobody reads on; raises what the verb raises.
     """
     if sys.stdout is None:
         raise UsageError("standard output is closed and the result has no place to go; open it")
@@ -55,7 +56,9 @@ def _print_table(content: RenderableType) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:  # a file or a pipe has no width; cut nothing
         console = Console(highlight=False, width=WIDEST)
-    console.print(content)
+    with console.capture() as text:  # rich would end the process its own way on a broken pipe
+        console.print(content)
+    print(text.get(), end="")
 
 
 @contextmanager
@@ -63,10 +66,10 @@ def _whole_or_broken() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
-    except BrokenPipeError:
+    except BrokenPipeError as error:
         # Python flushes once more at exit and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise
+        raise SystemExit(BROKEN_PIPE) from error
 
 
 @contextmanager
