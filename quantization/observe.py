@@ -34,7 +34,8 @@ class Observer:
         self._widen(max(abs(lowest), abs(highest)))
         if self.limit > 0:
             sample = flat[:: stride(flat.numel())].float()
-            self.counts += torch.histc(sample, BINS, -self.limit, self.limit)
+            # not in place: calibration runs in inference mode, constants are seen outside of it
+            self.counts = self.counts + torch.histc(sample, BINS, -self.limit, self.limit)
 
     def _widen(self, magnitude: float) -> None:
         if not np.isfinite(magnitude):
