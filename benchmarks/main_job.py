@@ -3,7 +3,7 @@
     python -m benchmarks.main_job --peer-python PEER/bin/python --photos PHOTOS --out DIR
 
 PEER is an environment with ``benchmarks/requirements-litert-torch.txt``; PHOTOS has the folders
-``calibration`` and ``test`` of ``python -m benchmarks.demo_photos PHOTOS --crops 6 --split``.
+``calibration`` and ``test`` of ``python -m benchmarks.demo_photos PHOTOS --crops 6 --split 0.5``.
 Prints the tables of ``benchmarks/README.md``.
 """
 
