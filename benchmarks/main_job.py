@@ -232,9 +232,16 @@ def _run(path: Path, inputs: np.ndarray) -> list[np.ndarray]:
     channels_first = source["shape"][1] == 3  # litert-torch keeps NCHW
     outputs = []
     for photo in inputs if channels_first else inputs.transpose(0, 2, 3, 1):
+        if source["dtype"] is np.int8:
+            scale, zero_point = source["quantization"]
+            photo = np.clip(np.round(photo / scale) + zero_point, -128, 127).astype(np.int8)
         interpreter.set_tensor(source["index"], np.ascontiguousarray(photo[None]))
         interpreter.invoke()
-        outputs.append(interpreter.get_tensor(target["index"]))
+        output = interpreter.get_tensor(target["index"])
+        if target["dtype"] is np.int8:
+            scale, zero_point = target["quantization"]
+            output = (output.astype(np.float32) - zero_point) * scale
+        outputs.append(output)
     return [np.concatenate(outputs)]
 
 

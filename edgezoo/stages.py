@@ -222,6 +222,14 @@ def whole_batches(inputs: Array, size: int) -> Array:
     return inputs if count == len(inputs) else inputs[np.arange(count) % len(inputs)]
 
 
+def batches(arrays: Array, indices: Sequence[int], size: int) -> list[Array]:
+    """Return some of the inputs (n, …) in batches, without a copy where the batch is one."""
+    if size == 1:
+        return [arrays[index : index + 1] for index in indices]
+    whole = whole_batches(arrays[list(indices)], size)
+    return [whole[start : start + size] for start in range(0, len(whole), size)]
+
+
 def reference_outputs(loaded: LoadedModel, inputs: Array) -> list[Array]:
     """Return the PyTorch module's outputs (n, …) for ``inputs`` (n, …)."""
     size = loaded.origin.input[0]
@@ -277,14 +285,17 @@ def converted(loaded: LoadedModel, photos: PhotoSet | None, seed: int, progress:
 def quantized(loaded: LoadedModel, photos: PhotoSet, progress: Progress) -> Made:
     """Return the w8a8 graph, its ranges and its comparison from different parts of the photos."""
     split = split_photos(photos)
-    calibration, selection, evaluation = (
-        whole_batches(photos.arrays[list(part)], loaded.origin.input[0])
-        for part in (split.calibration, split.selection, split.evaluation)
-    )
+    size = loaded.origin.input[0]
+    evaluation = photos.arrays[list(split.evaluation)]
     graph = captured(loaded, progress)
     check = check_on(loaded, evaluation, "photos", held_out=split.held_out)
     with one_thread():
-        result = quantize(graph, calibration, selection, progress=progress)
+        result = quantize(
+            graph,
+            batches(photos.arrays, split.calibration, size),
+            batches(photos.arrays, split.selection, size),
+            progress=progress,
+        )
     facts = {
         "rule": result.rule,
         "rules": dict(result.rules),

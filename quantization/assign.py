@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from edgezoo.graph.attrs import Attrs
+from edgezoo.graph.attrs import Attrs, Pad
 from edgezoo.graph.graph import Graph, Node, QuantParams, Value, rebuild
+from edgezoo.graph.passes.activations import as_activation
 from edgezoo.quantization.qparams import fixed_grid
 
-# every input and the output on one grid
+# ops that only move or choose elements: every input and the output on one grid
 SHARED = frozenset(
-    {"reshape", "permute", "expand", "slice", "pad", "concat", "channel_shuffle", "resize"}
+    {"reshape", "permute", "expand", "slice", "concat", "channel_shuffle", "resize"}
     | {"max_pool2d", "maximum", "minimum", "max", "min"}
 )
+# the same, but with elements that no input holds: a fill, a limit, a mean
+SHARED_WITH_MORE = frozenset({"pad", "avg_pool2d"})
 FIXED: Mapping[str, QuantParams] = {
     "sigmoid": fixed_grid(1 / 256, -128),
     "softmax": fixed_grid(1 / 256, -128),
@@ -28,9 +31,10 @@ FIXED: Mapping[str, QuantParams] = {
 WEIGHTED = frozenset({"conv2d", "conv_transpose2d", "linear"})
 INTEGER = (
     SHARED
+    | SHARED_WITH_MORE
     | WEIGHTED
     | frozenset(FIXED)
-    | {"add", "sub", "mul", "mean", "sum", "avg_pool2d", "matmul", "relu", "clip"}
+    | {"add", "sub", "mul", "mean", "sum", "matmul", "relu", "clip"}
     | {"hardswish", "leaky_relu", "elu", "prelu", "gelu"}
 )
 
@@ -45,6 +49,7 @@ def insert_borders(graph: Graph) -> Graph:
     nodes: list[Node] = []
     copies: dict[tuple[str, str], str] = {}
     maker = {node.output: node for node in graph.nodes}
+    fixed = _fixed_by(graph)
 
     def copy(name: str, reader: Node, kind: str) -> str:
         if (name, kind) not in copies:
@@ -57,23 +62,48 @@ def insert_borders(graph: Graph) -> Graph:
     for node in graph.nodes:
         inputs = []
         for name in node.inputs:
-            kind = _border(graph, maker, name, node)
+            kind = None if name in graph.constants else _border(maker, fixed, name, node)
             inputs.append(copy(name, node, kind) if kind else name)
         nodes.append(replace(node, inputs=tuple(inputs)))
     return rebuild(replace(graph, values=values), nodes)
 
 
-def _border(graph: Graph, maker: Mapping[str, Node], name: str, reader: Node) -> str | None:
-    if name in graph.constants:
-        return None
+def shares_grid(node: Node) -> bool:
+    """Tell whether the operator's integers must mean the same before and after it.
+
+    MINIMUM and MAXIMUM compare integers; limits that are an activation have kernels that rescale.
+    """
+    is_limit = node.op == "clip" and as_activation(node) is None
+    return is_limit or node.op in SHARED or node.op in SHARED_WITH_MORE
+
+
+def _fixed_by(graph: Graph) -> dict[str, str]:
+    """Return for each value on a fixed grid the operator that fixed it, through what moves it on."""
+    fixed: dict[str, str] = {}
+    for node in graph.nodes:
+        sources = {fixed.get(name, "") for name in node.inputs}
+        if node.op in FIXED:
+            fixed[node.output] = node.op
+        elif shares_grid(node) and not _leaves_the_grid(node) and len(sources) == 1:
+            fixed[node.output] = sources.pop()
+    return {name: op for name, op in fixed.items() if op}
+
+
+def _leaves_the_grid(node: Node) -> bool:
+    return isinstance(node.attrs, Pad) and node.attrs.value != 0
+
+
+def _border(
+    maker: Mapping[str, Node], fixed: Mapping[str, str], name: str, reader: Node
+) -> str | None:
     source = maker.get(name)
     integer_source = source is None or source.op in INTEGER
     if reader.op in INTEGER and not integer_source:
         return "integer"
     if reader.op not in INTEGER and integer_source:
         return "real"
-    joins_a_fixed_grid = source is not None and source.op in FIXED and len(reader.inputs) > 1
-    return "shared" if reader.op in SHARED and joins_a_fixed_grid else None
+    leaves = shares_grid(reader) and reader.output not in fixed
+    return "shared" if leaves and name in fixed else None
 
 
 def is_integer(node: Node) -> bool:
@@ -99,7 +129,7 @@ def shared_grids(graph: Graph) -> dict[str, str]:
         if not is_integer(node):
             continue
         find(node.output)
-        if node.op in SHARED:
+        if shares_grid(node):
             for name in node.inputs:
                 parent[find(name)] = find(node.output)
     return {name: find(name) for name in parent}

@@ -137,6 +137,12 @@ def rebuild(
 def check(graph: Graph) -> None:
     """Raise ``ValueError`` where the graph breaks its own promises (a bug in a pass, not in a model)."""
     known = set(graph.inputs) | set(graph.constants)
+    names = [*graph.inputs, *graph.constants, *(node.output for node in graph.nodes)]
+    if missing := [name for name in names if name not in graph.values]:
+        raise ValueError(f"{missing} have no Value")
+    for name, value in graph.values.items():
+        if name != value.name:
+            raise ValueError(f"{name} is called {value.name}")
     for name, array in graph.constants.items():
         value = graph.values[name]
         if array.shape != value.shape or str(array.dtype) != value.dtype:

@@ -8,8 +8,7 @@ from edgezoo.graph.attrs import Conv2d, Pad, Padding, Pool2d
 from edgezoo.graph.graph import Graph, Node
 from edgezoo.graph.passes.edit import Edit
 
-# what each reader pads with by itself
-FILL = {"conv2d": 0.0, "avg_pool2d": 0.0, "max_pool2d": float("-inf")}
+LOWEST = -1e30  # what people write for minus infinity; no activation is near it
 
 
 def merge_padding(graph: Graph) -> Graph:
@@ -26,7 +25,7 @@ def _merged(edit: Edit, node: Node) -> Node:
     pad = edit.made.get(node.inputs[0])
     if not isinstance(node.attrs, (Conv2d, Pool2d)) or pad is None:
         return node
-    if not isinstance(pad.attrs, Pad) or pad.attrs.value != FILL.get(node.op):
+    if not isinstance(pad.attrs, Pad) or not _pads_alike(node, pad.attrs.value):
         return node
     pads = pad.attrs.pads
     if len(pads) != 4 or any(map(any, pads[:2])):
@@ -37,3 +36,8 @@ def _merged(edit: Edit, node: Node) -> Node:
     return replace(
         node, inputs=(pad.inputs[0], *node.inputs[1:]), attrs=replace(node.attrs, padding=total)
     )
+
+
+def _pads_alike(node: Node, value: float) -> bool:
+    """Tell whether the reader fills with the same: zeros, or what never is a maximum."""
+    return value <= LOWEST if node.op == "max_pool2d" else value == 0
