@@ -13,9 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from edgezoo.decode import from_json
 from edgezoo.devices.runners.child import MARKER, MODULE, Report, Request
 from edgezoo.devices.runners.session import FailureClass
-from edgezoo.results import from_json
 from edgezoo.types import to_json
 
 SHOWN_BYTES = 300

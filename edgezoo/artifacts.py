@@ -7,12 +7,13 @@ that decides the file's content, so a second run knows whether the file is alrea
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from edgezoo.errors import ArtifactError, OutputError
 from edgezoo.types import FORMATS, SUFFIXES, Artifact, Comparison, Format, Origin, to_json
 
 SCHEMA = 1
+STAGED = ".edgezoo-"  # how the names of files that are being written begin
 
 
 def manifest_path(path: Path) -> Path:
@@ -51,18 +53,38 @@ def format_of(path: Path) -> Format:
     )
 
 
-def prepare_folder(folder: Path) -> None:
-    """Create an output folder and prove that it can be written to.
+@contextmanager
+def output_folder(folder: Path) -> Iterator[Path]:
+    """Give an output folder that can be written to, cleared of what killed runs left behind.
+
+    If the block fails, folders that were made for it go again, unless something lies in them.
 
     Raises:
         OutputError: it cannot be created or written.
     """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise output_error(folder, error) from error
+    for leftover in folder.glob(f"{STAGED}*"):
+        _remove_abandoned(leftover)
+    try:
+        yield folder
+    except BaseException:
+        with suppress(OSError):  # not empty
+            for path in made:
+                path.rmdir()
+        raise
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Delete a temporary file whose writer is gone: nobody holds its lock."""
+    with suppress(OSError), path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
@@ -81,16 +103,26 @@ def staged(path: Path) -> Iterator[Path]:
         OutputError: the file cannot be created or written.
     """
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".edgezoo-", suffix=path.suffix)
-        os.close(handle)
+        handle, temporary = _locked_temporary(path)
     except OSError as error:
         raise output_error(path, error) from error
     try:
-        yield Path(name)
+        yield temporary
     except OSError as error:
         raise output_error(path, error) from error
     finally:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _locked_temporary(path: Path) -> tuple[int, Path]:
+    """Make a file and lock it until the handle is closed, so that it does not look abandoned."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=STAGED, suffix=path.suffix)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:  # else another run took it for abandoned just before
+            return handle, Path(name)
+        os.close(handle)
 
 
 def write_bytes(path: Path, data: bytes | memoryview) -> None:
@@ -100,28 +132,40 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
         OutputError: the path cannot be written, or the disk is full.
     """
     with staged(path) as temporary:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_synced(temporary, data)
         temporary.chmod(0o644)
         temporary.replace(path)
 
 
+def _write_synced(path: Path, data: bytes | memoryview) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON data, whole or not at all."""
-    write_bytes(path, (json.dumps(to_json(value), indent=2) + "\n").encode())
+    write_bytes(path, _json_bytes(value))
+
+
+def _json_bytes(value: Any) -> bytes:
+    return (json.dumps(to_json(value), indent=2) + "\n").encode()
 
 
 def publish(staged_file: Path, path: Path, manifest: Mapping[str, Any]) -> None:
-    """Rename a verified file to its place, its manifest first removed and then written anew.
+    """Rename a verified file to its place, its old manifest first removed and the new one last.
 
-    A crash in between leaves a model without manifest, which the next run makes again.
+    Both are on disk before the first rename. A crash in between leaves a model without manifest,
+    which the next run makes again.
     """
-    manifest_path(path).unlink(missing_ok=True)
-    staged_file.chmod(0o644)
-    staged_file.replace(path)
-    write_json(manifest_path(path), manifest)
+    with staged(manifest_path(path)) as staged_manifest:
+        _write_synced(staged_manifest, _json_bytes(manifest))
+        staged_manifest.chmod(0o644)
+        staged_file.chmod(0o644)
+        manifest_path(path).unlink(missing_ok=True)
+        staged_file.replace(path)
+        staged_manifest.replace(manifest_path(path))
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -146,10 +190,30 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_intact(path: Path) -> dict[str, Any]:
+    """Return the manifest of an artifact that is still the file that was written.
+
+    Raises:
+        ArtifactError: the artifact was changed, or it or its manifest is missing or damaged.
+    """
+    manifest = read_manifest(path)
+    if manifest["sha256"] != file_sha256(path):
+        raise ArtifactError(
+            f"{path} was changed after it was written (its sha256 is not the manifest's); "
+            "convert the model again"
+        )
+    return manifest
+
+
 def origin_of(manifest: Mapping[str, Any]) -> Origin:
     """Return where the artifact's network came from."""
     entry = dict(manifest["origin"])
     return Origin(**{**entry, "input": tuple(entry["input"])})
+
+
+def builder_options(origin: Origin) -> dict[str, Any]:
+    """Return the options to build the network again with; the input's shape gives its channels."""
+    return {name: value for name, value in origin.options.items() if name != "in_channels"}
 
 
 def artifact_of(path: Path, manifest: Mapping[str, Any], *, reused: bool = False) -> Artifact:

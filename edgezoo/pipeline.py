@@ -7,12 +7,13 @@ left there is never overwritten without ``force``.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any
 
 from edgezoo import artifacts
+from edgezoo.errors import UsageError, VerificationError
 from edgezoo.types import (
     FORMATS,
     SUFFIXES,
@@ -35,7 +36,11 @@ from edgezoo.types import (
 if TYPE_CHECKING:
     from torch import nn
 
-    Model = Union[str, Path, nn.Module, ModelSpec, LoadedModel]
+    from edgezoo.samples import PhotoSet
+
+    Named = str | Path | nn.Module | ModelSpec
+    Model = Named | LoadedModel
+    Samples = str | Path | PhotoSet
 
 Progress = Callable[[str], None]
 
@@ -46,6 +51,12 @@ GALLERY_PHOTOS = 24
 
 def _silent(message: str) -> None:
     """Report nothing."""
+
+
+def _refuse_unknown(model: object) -> None:
+    """Raise ``ModelNotFoundError`` for a misspelt zoo name at once, before torch is imported."""
+    if isinstance(model, str) and ":" not in model and Path(model).suffix not in SUFFIXES.values():
+        get_model(model)
 
 
 def get_model(name: str) -> ModelSpec:
@@ -59,15 +70,24 @@ def get_model(name: str) -> ModelSpec:
     return find(name)
 
 
-def list_models() -> tuple[ModelInfo, ...]:
-    """Return what is known of every model in the zoo."""
+def list_models(family: str | None = None) -> tuple[ModelInfo, ...]:
+    """Return what is known of every model in the zoo, or of one family.
+
+    Raises:
+        UsageError: there is no such family.
+    """
     from edgezoo.models.registry import list_models as specs
     from edgezoo.models.resolve import model_info
 
-    return tuple(model_info(spec) for spec in specs())
+    families = tuple(dict.fromkeys(spec.family for spec in specs()))
+    if family not in (None, *families):
+        raise UsageError(f"no family is called {family!r}; choose from {', '.join(families)}")
+    return tuple(model_info(spec) for spec in specs() if family in (None, spec.family))
 
 
-def info(model: Model, *, input: Shape | None = None) -> ModelInfo:
+def info(
+    model: Named, *, input: Shape | None = None, options: Mapping[str, Any] | None = None
+) -> ModelInfo:
     """Return name, family, exact parameters and MACs, and published numbers of a network.
 
     Raises:
@@ -78,8 +98,9 @@ def info(model: Model, *, input: Shape | None = None) -> ModelInfo:
 
     if isinstance(model, (str, Path)) and Path(model).suffix in SUFFIXES.values():
         origin = artifacts.origin_of(artifacts.read_manifest(Path(model)))
-        return model_info(origin.model, input or origin.input)
-    return model_info(str(model) if isinstance(model, Path) else model, input)
+        built_with = {**artifacts.builder_options(origin), **(options or {})}
+        return model_info(origin.model, input or origin.input, built_with)
+    return model_info(str(model) if isinstance(model, Path) else model, input, options)
 
 
 def convert(
@@ -90,7 +111,8 @@ def convert(
     weights: str | None = None,
     seed: int = 0,
     input: Shape | None = None,
-    samples: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    samples: Samples | None = None,
     skip_bad: bool = False,
     force: bool = False,
     progress: Progress = _silent,
@@ -98,47 +120,44 @@ def convert(
     """Write a network as float32 model files, each run and compared with PyTorch.
 
     ``model`` is a zoo name, ``package.module:factory``, an artifact's path, a module or a
-    specification; ``input`` its shape (batch, channels, height, width). The comparison is on the
-    photos in ``samples``, or on seeded random numbers.
+    specification; ``input`` its shape (batch, channels, height, width); ``options`` go to a zoo
+    network's builder. The comparison is on the photos in ``samples``, or on seeded random numbers.
 
     Raises:
         EdgezooError: one of its subclasses, saying the thing, the value and the next step.
     """
+    _refuse_unknown(model)
     from edgezoo import stages
     from edgezoo.quantization.recipes import get_recipe
 
     formats = stages.formats(to)
-    artifacts.prepare_folder(Path(out))
-    loaded = stages.load(model, weights=weights, seed=seed, input=input)
-    photos = None if samples is None else stages.photos_for(loaded, samples, skip_bad)
-    recipe = get_recipe("fp32")
-    key = artifacts.key_of(
-        origin=loaded.origin, recipe=recipe, photos=None if photos is None else photos.sha256
-    )
-    wanted = stages.Wanted(loaded, recipe, "float32", Path(out), formats, key, force)
-
-    def build() -> stages.Made:
-        check = (
-            stages.random_check(loaded, seed)
-            if photos is None
-            else stages.check_on(loaded, photos.arrays[: stages.CHECK_PHOTOS], "photos")
+    with artifacts.output_folder(Path(out)) as folder:
+        loaded = stages.load(
+            model, weights=weights, seed=seed, input=input, options=options, progress=progress
         )
-        graph = stages.captured(loaded, progress)
-        return stages.Made(graph, graph, check)
-
-    return ConversionResult(stages.make(wanted, build, progress))
+        photos = None if samples is None else stages.photos_for(loaded, samples, skip_bad, progress)
+        recipe = get_recipe("fp32")
+        key = artifacts.key_of(
+            origin=loaded.origin, recipe=recipe, photos=None if photos is None else photos.sha256
+        )
+        wanted = stages.Wanted(loaded, recipe, "float32", folder, formats, key, force)
+        made = stages.make(
+            wanted, partial(stages.converted, loaded, photos, seed, progress), progress
+        )
+    return ConversionResult(made)
 
 
 def quantize(
     model: Model,
     *,
-    samples: str | Path,
+    samples: Samples,
     to: Format | Sequence[Format] = "tflite",
     recipe: str = "w8a8",
     out: str | Path = ".",
     weights: str | None = None,
     seed: int = 0,
     input: Shape | None = None,
+    options: Mapping[str, Any] | None = None,
     io_dtype: IoDtype = "float32",
     skip_bad: bool = False,
     force: bool = False,
@@ -152,68 +171,59 @@ def quantize(
     Raises:
         EdgezooError: one of its subclasses, saying the thing, the value and the next step.
     """
+    _refuse_unknown(model)
     from edgezoo import stages
     from edgezoo.quantization.recipes import get_quantized_recipe
-    from edgezoo.samples import split_photos
 
     formats = stages.formats(to)
     numbers = get_quantized_recipe(recipe)
-    artifacts.prepare_folder(Path(out))
-    loaded = stages.load(model, weights=weights, seed=seed, input=input)
-    photos = stages.photos_for(loaded, samples, skip_bad)
-    key = artifacts.key_of(
-        origin=loaded.origin, recipe=numbers, photos=photos.sha256, io_dtype=io_dtype
-    )
-    wanted = stages.Wanted(loaded, numbers, io_dtype, Path(out), formats, key, force)
-
-    def build() -> stages.Made:
-        return stages.quantized(loaded, photos, split_photos(photos), progress)
-
-    return ConversionResult(stages.make(wanted, build, progress))
+    with artifacts.output_folder(Path(out)) as folder:
+        loaded = stages.load(
+            model, weights=weights, seed=seed, input=input, options=options, progress=progress
+        )
+        photos = stages.photos_for(loaded, samples, skip_bad, progress)
+        key = artifacts.key_of(
+            origin=loaded.origin, recipe=numbers, photos=photos.sha256, io_dtype=io_dtype
+        )
+        wanted = stages.Wanted(loaded, numbers, io_dtype, folder, formats, key, force)
+        made = stages.make(wanted, partial(stages.quantized, loaded, photos, progress), progress)
+    return ConversionResult(made)
 
 
 def verify(
-    path: str | Path,
+    paths: str | Path | Sequence[str | Path],
     *,
-    samples: str | Path | None = None,
+    samples: Samples | None = None,
     seed: int = 0,
     skip_bad: bool = False,
+    progress: Progress = _silent,
 ) -> VerificationResult:
-    """Run an artifact again and compare it with its PyTorch network, built anew from its manifest.
+    """Run artifacts again and compare each with its PyTorch network, built anew from its manifest.
 
     Raises:
-        ArtifactError: the file was changed since it was written, or its network cannot be rebuilt.
-        VerificationError: it is under its recipe's floor; the first bad value is named.
+        ArtifactError: a file was changed since it was written, or its network cannot be rebuilt.
+        VerificationError: some are under their recipe's floor; all are listed, each with the first
+            bad value.
     """
     from edgezoo import stages
-    from edgezoo.converters.verify import verify_file
-    from edgezoo.quantization.recipes import get_recipe
 
-    file = Path(path)
-    manifest = artifacts.read_manifest(file)
-    if artifacts.file_sha256(file) != manifest["sha256"]:
-        raise artifacts.ArtifactError(
-            f"{file} was changed after it was written (its sha256 is not the manifest's); "
-            "convert the model again"
-        )
-    loaded = stages.load(file, weights=None, seed=seed, input=None)
-    if samples is None:
-        check = stages.random_check(loaded, seed)
-    else:
-        photos = stages.photos_for(loaded, samples, skip_bad)
-        check = stages.check_on(loaded, photos.arrays[: stages.CHECK_PHOTOS], "photos")
-    graph = stages.captured(loaded, _silent)
-    comparison = verify_file(
-        file,
-        manifest["format"],
-        get_recipe(manifest["recipe"]),
-        check.inputs,
-        check.reference,
-        graph,
-        source=check.source,
-    )
-    stored = artifacts.artifact_of(file, manifest)
-    return VerificationResult((dataclasses.replace(stored, comparison=comparison),))
+    files = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
+    manifests = {file: artifacts.read_intact(file) for file in files}
+    networks: dict[str, stages.Rebuilt] = {}  # files of one network share what is slow
+    verified: list[Artifact] = []
+    failures: list[VerificationError] = []
+    for file, manifest in manifests.items():
+        key = artifacts.key_of(origin=manifest["origin"])
+        if key not in networks:
+            networks[key] = stages.rebuilt(file, samples, seed, skip_bad, progress)
+        progress(f"verifying {file}")
+        try:
+            verified.append(stages.verified(file, manifest, networks[key]))
+        except VerificationError as error:
+            failures.append(error)
+    if failures:
+        raise VerificationError("; ".join(map(str, failures))) from failures[0]
+    return VerificationResult(tuple(verified))
 
 
 def bench(
@@ -235,7 +245,7 @@ def bench(
     measurements = measure(
         [Path(path) for path in paths],
         plan or Plan(),
-        on_progress=lambda p: progress(f"timing {p.artifact}: process {p.done + 1} of {p.total}"),
+        on_progress=lambda p: progress(f"timing: process {p.done + 1} of {p.total}, {p.artifact}"),
     )
     if store is not None:
         results.append(Path(store), measurements)
@@ -257,12 +267,13 @@ def report(folder: str | Path) -> ReportFiles:
 def run(
     model: Model,
     *,
-    samples: str | Path,
+    samples: Samples,
     out: str | Path,
     to: Sequence[Format] = FORMATS,
     weights: str | None = None,
     seed: int = 0,
     input: Shape | None = None,
+    options: Mapping[str, Any] | None = None,
     recipe: str = "w8a8",
     plan: Plan | None = None,
     skip_bad: bool = False,
@@ -274,26 +285,25 @@ def run(
     Raises:
         EdgezooError: one of its subclasses, saying the thing, the value and the next step.
     """
+    _refuse_unknown(model)
     from edgezoo import stages
 
-    artifacts.prepare_folder(Path(out))
-    loaded = stages.load(model, weights=weights, seed=seed, input=input)
-    made = (
-        *convert(
-            loaded, to=to, out=out, samples=samples, skip_bad=skip_bad, force=force, progress=progress
-        ).artifacts,
-        *quantize(
-            loaded, to=to, out=out, samples=samples, skip_bad=skip_bad, force=force, progress=progress,
-            recipe=recipe,
-        ).artifacts,
-    )  # fmt: skip
-    progress("showing every artifact the photos")
-    photos = stages.photos_for(loaded, samples, skip_bad)
-    gallery = stages.gallery_of(loaded, made, photos, GALLERY_PHOTOS)
-    artifacts.write_json(Path(out) / GALLERY, gallery)
-    measurements = _measured(made, plan or Plan(), Path(out) / RESULTS, progress)
-    progress("writing the report")
-    return RunResult(made, measurements, report(out))
+    with artifacts.output_folder(Path(out)) as folder:
+        loaded = stages.load(
+            model, weights=weights, seed=seed, input=input, options=options, progress=progress
+        )
+        photos = stages.photos_for(loaded, samples, skip_bad, progress)
+        floats = convert(loaded, to=to, out=out, samples=photos, force=force, progress=progress)
+        integers = quantize(
+            loaded, to=to, out=out, samples=photos, force=force, progress=progress, recipe=recipe
+        )
+        made = (*floats.artifacts, *integers.artifacts)
+        progress("showing every artifact the photos")
+        gallery = stages.gallery_of(loaded, made, photos, GALLERY_PHOTOS)
+        artifacts.write_json(folder / GALLERY, gallery)
+        measurements = _measured(made, plan or Plan(), folder / RESULTS, progress)
+        progress("writing the report")
+        return RunResult(made, measurements, report(folder))
 
 
 def _measured(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,15 +16,22 @@ from edgezoo import artifacts
 from edgezoo.converters.capture import capture
 from edgezoo.converters.formats import ENTRIES
 from edgezoo.converters.produce import Check, Job, produce
-from edgezoo.converters.verify import first_non_finite
-from edgezoo.errors import ArtifactError, NonFiniteError, SamplesError, UsageError
+from edgezoo.converters.verify import first_non_finite, verify_file
+from edgezoo.errors import (
+    ArtifactError,
+    NonFiniteError,
+    SamplesError,
+    UsageError,
+    VerificationError,
+)
 from edgezoo.gallery import build_gallery
 from edgezoo.graph.graph import Graph
 from edgezoo.graph.passes import optimize
 from edgezoo.graph.threads import one_thread
 from edgezoo.models.resolve import load_model
 from edgezoo.quantization.calibrate import quantize
-from edgezoo.samples import PhotoSet, Split, load_photos, random_inputs, split_photos
+from edgezoo.quantization.recipes import get_recipe
+from edgezoo.samples import PhotoSet, load_photos, random_inputs, split_photos
 from edgezoo.types import (
     FORMATS,
     SUFFIXES,
@@ -32,7 +40,6 @@ from edgezoo.types import (
     GalleryPhoto,
     IoDtype,
     LoadedModel,
-    ModelSpec,
     Recipe,
     Shape,
 )
@@ -74,25 +81,59 @@ class Made:
 
 
 def load(
-    model: Any, *, weights: str | None, seed: int, input: Shape | None
-) -> LoadedModel:  # Any: str, Path, nn.Module, ModelSpec or LoadedModel
+    model: Any,  # str, Path, nn.Module, ModelSpec or LoadedModel
+    *,
+    weights: str | None,
+    seed: int,
+    input: Shape | None,
+    options: Mapping[str, Any] | None = None,
+    progress: Progress,
+) -> LoadedModel:
     """Return a module with its weights: from the zoo, a factory, a module, or an artifact's origin."""
     if isinstance(model, LoadedModel):
         return model
-    if not isinstance(model, (str, Path)) or Path(model).suffix not in SUFFIXES.values():
-        name = str(model) if isinstance(model, Path) else model
-        return load_model(name, weights=weights, seed=seed, input=input)
-    origin = artifacts.origin_of(artifacts.read_manifest(Path(model)))
+    if isinstance(model, (str, Path)) and Path(model).suffix in SUFFIXES.values():
+        return _load_origin(Path(model), weights, input, options)
+    name = str(model) if isinstance(model, Path) else model
+    loaded = load_model(name, weights=weights, seed=seed, input=input, options=options)
+    progress(f"loaded {loaded.name} with {_describe_weights(loaded)}")
+    return loaded
+
+
+def _load_origin(
+    path: Path, weights: str | None, input: Shape | None, options: Mapping[str, Any] | None
+) -> LoadedModel:
+    """Build the network of an artifact again, with the same weights unless others are asked for.
+
+    Raises:
+        ArtifactError: its weights are not what they were.
+    """
+    origin = artifacts.origin_of(artifacts.read_manifest(path))
     stored = None if origin.weights == "factory" else origin.weights
     loaded = load_model(
-        origin.model, weights=weights or stored, seed=origin.seed, input=input or origin.input
+        origin.model,
+        weights=weights or stored,
+        seed=origin.seed,
+        input=input or origin.input,
+        options={**artifacts.builder_options(origin), **(options or {})},
     )
-    if weights is None and loaded.origin.weights_sha256 != origin.weights_sha256:
+    same = weights is None and not options
+    if same and loaded.origin.weights_sha256 != origin.weights_sha256:
         raise ArtifactError(
-            f"the weights of {origin.model} have changed since {model} was made; "
+            f"the weights of {origin.model} have changed since {path} was made; "
             "convert the model again"
         )
     return loaded
+
+
+def _describe_weights(loaded: LoadedModel) -> str:
+    used, spec = loaded.origin.weights, loaded.spec
+    sources = () if spec is None else spec.weights
+    published = next((source for source in sources if source.name == used), None)
+    if published is not None:
+        return f"the published weights {used} ({published.source})"
+    words = {"random": f"random weights, seed {loaded.origin.seed}", "factory": "its own weights"}
+    return words.get(used, f"the weights in {used}")
 
 
 def formats(to: Format | Sequence[Format]) -> tuple[Format, ...]:
@@ -105,7 +146,7 @@ def formats(to: Format | Sequence[Format]) -> tuple[Format, ...]:
     unknown = [name for name in asked if name not in FORMATS]
     if unknown or not asked:
         raise UsageError(
-            f"format {', '.join(unknown) or '(none)'!r} is not known; choose from {FORMATS}"
+            f"format {', '.join(unknown) or '(none)'} is not known; choose {' or '.join(FORMATS)}"
         )
     return asked
 
@@ -151,19 +192,42 @@ def captured(loaded: LoadedModel, progress: Progress) -> Graph:
         return optimize(capture(loaded.module, loaded.origin.input, name=loaded.name))
 
 
-def photos_for(loaded: LoadedModel, samples: str | Path, skip_bad: bool) -> PhotoSet:
-    """Load a folder of photos as the model wants them.
+def photos_for(
+    loaded: LoadedModel, samples: str | Path | PhotoSet, skip_bad: bool, progress: Progress
+) -> PhotoSet:
+    """Load a folder of photos as the model wants them; those that are skipped are named.
+
+    Photos that are loaded already are returned as they are.
 
     Raises:
         SamplesError: the folder or its pictures are unusable, or the input is not a square RGB photo.
     """
-    _, channels, height, width = loaded.origin.input
-    if channels != 3 or height != width:
+    if isinstance(samples, PhotoSet):
+        return samples
+    rank4 = len(loaded.origin.input) == 4
+    if not rank4 or loaded.origin.input[1] != 3 or len(set(loaded.origin.input[2:])) > 1:
         shape = "x".join(map(str, loaded.origin.input))
         raise SamplesError(
             f"photos cannot fill an input of {shape}; leave out --samples or use a square RGB input"
         )
-    return load_photos(Path(samples), loaded.preprocessing, skip_bad=skip_bad)
+    photos = load_photos(Path(samples), loaded.preprocessing, skip_bad=skip_bad)
+    for _, reason in photos.skipped:
+        progress(f"skipped: {reason}")
+    return photos
+
+
+def whole_batches(inputs: Array, size: int) -> Array:
+    """Return inputs (n, …) without a last incomplete batch; fewer than ``size`` are repeated."""
+    count = max(len(inputs) // size, 1) * size
+    return inputs if count == len(inputs) else inputs[np.arange(count) % len(inputs)]
+
+
+def batches(arrays: Array, indices: Sequence[int], size: int) -> list[Array]:
+    """Return some of the inputs (n, …) in batches, without a copy where the batch is one."""
+    if size == 1:
+        return [arrays[index : index + 1] for index in indices]
+    whole = whole_batches(arrays[list(indices)], size)
+    return [whole[start : start + size] for start in range(0, len(whole), size)]
 
 
 def reference_outputs(loaded: LoadedModel, inputs: Array) -> list[Array]:
@@ -186,11 +250,12 @@ def _flat(output: Any) -> tuple[torch.Tensor, ...]:
 def check_on(
     loaded: LoadedModel, inputs: Array, source: str, *, held_out: bool | None = None
 ) -> Check:
-    """Return what to verify an artifact with.
+    """Return what to verify an artifact with, inputs (n, …) cut to whole batches.
 
     Raises:
         NonFiniteError: PyTorch itself computes NaN or infinity; the first such value is named.
     """
+    inputs = whole_batches(inputs, loaded.origin.input[0])
     reference = reference_outputs(loaded, inputs)
     if not all(np.isfinite(array).all() for array in reference):
         graph = capture(loaded.module, loaded.origin.input, name=loaded.name)
@@ -202,24 +267,33 @@ def check_on(
     return Check(inputs, reference, source, held_out)
 
 
-def random_check(loaded: LoadedModel, seed: int) -> Check:
-    """Return a check on seeded random inputs, N(0, 1)."""
-    shape = loaded.origin.input
-    count = -(-RANDOM_SAMPLES // shape[0]) * shape[0]
-    return check_on(loaded, random_inputs(shape, count, seed), "random")
+def check_with(loaded: LoadedModel, photos: PhotoSet | None, seed: int) -> Check:
+    """Return a check on all photos, or on seeded random inputs, N(0, 1)."""
+    if photos is not None:
+        return check_on(loaded, photos.arrays[:CHECK_PHOTOS], "photos")
+    size = loaded.origin.input[0]
+    count = -(-RANDOM_SAMPLES // size) * size
+    return check_on(loaded, random_inputs(loaded.origin.input, count, seed), "random")
 
 
-def quantized(loaded: LoadedModel, photos: PhotoSet, split: Split, progress: Progress) -> Made:
-    """Return the w8a8 graph, ranges from ``split.calibration``, rule from ``split.selection``."""
-    check = check_on(
-        loaded, photos.arrays[list(split.evaluation)], "photos", held_out=split.held_out
-    )
+def converted(loaded: LoadedModel, photos: PhotoSet | None, seed: int, progress: Progress) -> Made:
+    """Return the float32 graph, to be compared on the photos or on seeded random numbers."""
+    graph = captured(loaded, progress)  # first: it says clearly why a network does not run
+    return Made(graph, graph, check_with(loaded, photos, seed))
+
+
+def quantized(loaded: LoadedModel, photos: PhotoSet, progress: Progress) -> Made:
+    """Return the w8a8 graph, its ranges and its comparison from different parts of the photos."""
+    split = split_photos(photos)
+    size = loaded.origin.input[0]
+    evaluation = photos.arrays[list(split.evaluation)]
     graph = captured(loaded, progress)
+    check = check_on(loaded, evaluation, "photos", held_out=split.held_out)
     with one_thread():
         result = quantize(
             graph,
-            photos.arrays[list(split.calibration)],
-            photos.arrays[list(split.selection)],
+            batches(photos.arrays, split.calibration, size),
+            batches(photos.arrays, split.selection, size),
             progress=progress,
         )
     facts = {
@@ -233,6 +307,55 @@ def quantized(loaded: LoadedModel, photos: PhotoSet, split: Split, progress: Pro
     return Made(result.graph, graph, check, facts)
 
 
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """The PyTorch network of an artifact, built anew, as something to compare its files with."""
+
+    graph: Graph = field(repr=False)
+    check: Check
+
+
+def rebuilt(
+    file: Path,
+    samples: str | Path | PhotoSet | None,
+    seed: int,
+    skip_bad: bool,
+    progress: Progress,
+) -> Rebuilt:
+    """Build the network that an artifact's manifest describes and run it."""
+    loaded = load(file, weights=None, seed=seed, input=None, progress=progress)
+    photos = None if samples is None else photos_for(loaded, samples, skip_bad, progress)
+    check = check_with(loaded, photos, seed)
+    return Rebuilt(captured(loaded, progress), check)
+
+
+def verified(file: Path, manifest: Mapping[str, Any], network: Rebuilt) -> Artifact:
+    """Return an artifact compared anew.
+
+    Raises:
+        VerificationError: it is under its recipe's floor; the first bad value is named.
+    """
+    recipe = get_recipe(manifest["recipe"])
+    try:
+        comparison = verify_file(
+            file,
+            manifest["format"],
+            recipe,
+            network.check.inputs,
+            network.check.reference,
+            network.graph,
+            source=network.check.source,
+        )
+    except VerificationError as error:
+        if recipe.activation_bits is None or network.check.source != "random":
+            raise
+        # Its ranges were chosen for photos; noise may lie far outside of them.
+        raise VerificationError(
+            f"{error}; these were random inputs, so compare on photos with --samples DIR"
+        ) from error
+    return dataclasses.replace(artifacts.artifact_of(file, manifest), comparison=comparison)
+
+
 def gallery_of(
     loaded: LoadedModel, made: Sequence[Artifact], photos: PhotoSet, limit: int
 ) -> tuple[GalleryPhoto, ...]:
@@ -242,7 +365,8 @@ def gallery_of(
     """
     split = split_photos(photos)
     order = list(dict.fromkeys((*split.evaluation, *split.selection, *split.calibration)))[:limit]
-    inputs = photos.arrays[order]
+    inputs = whole_batches(photos.arrays[order], loaded.origin.input[0])
+    order = order[: len(inputs)]
     reference = reference_outputs(loaded, inputs)[0]
     if reference.ndim != 2 or len(reference) != len(order):
         return ()

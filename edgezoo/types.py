@@ -77,7 +77,9 @@ class ModelSpec:
 
     ``params`` and ``macs`` are exact counts at ``input`` (batch, channels, height, width), proven
     by the tests; ``published`` holds the paper's rounded numbers, each value beside its source.
-    ``build(**options)`` returns the ``nn.Module`` with freshly initialised weights, in train mode.
+    ``build(**options)`` returns the ``nn.Module`` with freshly initialised weights, in train mode;
+    ``options`` are those that a user may set, with their defaults, and ``preprocessing_with`` tells
+    where networks built with certain options want their photos in another way.
     """
 
     name: str
@@ -89,6 +91,8 @@ class ModelSpec:
     published: Mapping[str, Any]
     preprocessing: Preprocessing = Preprocessing()
     weights: tuple[WeightsSource, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    preprocessing_with: tuple[tuple[Mapping[str, Any], Preprocessing], ...] = ()
     labels: str = "imagenet-1k"
     license: str = "Apache-2.0"
 
@@ -104,6 +108,7 @@ class ModelInfo:
     input: Shape
     published: Mapping[str, Any]
     weights: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
 
 
@@ -114,6 +119,7 @@ class Origin:
     ``model`` is a zoo name or ``package.module:factory``; ``weights`` a source name, a file, or
     ``random`` (then ``seed`` matters) or ``factory`` (the factory's own); ``weights_sha256`` covers
     every tensor of the state dict, so two origins are the same network only if it agrees.
+    ``options`` are the builder's, whether the user, the weights or the input's channels set them.
     """
 
     model: str

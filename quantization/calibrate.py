@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 REPAIRS = ("compensated_rounding", "bias_correction")
 MOMENT_PHOTOS = 24  # enough for the covariances: 40 photos gain 0.1 dB on Lite0
-SELECTION_PHOTOS = 12  # enough to tell the rules apart
+SELECTION_PHOTOS = 8  # enough to tell the rules apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +56,15 @@ class Quantized:
     repairs: tuple[str, ...]
 
 
-def batches(graph: Graph, inputs: Array) -> list[Tensor]:
-    """Cut inputs (n, …) into tensors of the graph's batch; a last incomplete one is dropped."""
-    size = graph.shape(graph.inputs[0])[0]
-    count = max(len(inputs) // size, 1)
-    return [torch.from_numpy(inputs[i * size : (i + 1) * size]) for i in range(count)]
-
-
-def run_all(graph: Graph, inputs: Array, *, fake_quantize: bool = True) -> list[Array]:
-    """Return the graph's outputs for all ``inputs``, in float32."""
+def run_all(graph: Graph, inputs: Sequence[Array], *, fake_quantize: bool = True) -> list[Array]:
+    """Return the graph's outputs for all batches ``inputs``, in float32."""
     program = compile_graph(graph, fake_quantize=fake_quantize)
     with torch.inference_mode():
-        results = [program.run(batch) for batch in batches(graph, inputs)]
+        results = [program.run(torch.from_numpy(batch)) for batch in inputs]
     return [torch.cat(parts).numpy() for parts in zip(*results, strict=True)]
 
 
-def observe(graph: Graph, inputs: Array) -> Observations:
+def observe(graph: Graph, inputs: Sequence[Array]) -> Observations:
     """Run calibration inputs through a graph with borders and watch every free value.
 
     Values that only move data are skipped: their elements were seen at the source.
@@ -94,12 +87,11 @@ def observe(graph: Graph, inputs: Array) -> Observations:
         moments.take(value, tensor)
 
     program = compile_graph(graph)
-    parts = batches(graph, inputs)
-    stride = max(len(parts) // MOMENT_PHOTOS, 1)
+    stride = max(len(inputs) // MOMENT_PHOTOS, 1)
     with torch.inference_mode():
-        for index, batch in enumerate(parts):
+        for index, batch in enumerate(inputs):
             close = index % stride == 0 and index // stride < MOMENT_PHOTOS
-            program.run(batch, observe=watch_closely if close else watch)
+            program.run(torch.from_numpy(batch), observe=watch_closely if close else watch)
     for name, group in groups.items():
         if name in graph.constants:
             constant = torch.from_numpy(np.array(graph.constants[name]))
@@ -127,13 +119,13 @@ def grids_by(graph: Graph, observed: Observations, rule: Rule) -> dict[str, Quan
 
 def quantize(
     graph: Graph,
-    calibration: Array,
-    selection: Array,
+    calibration: Sequence[Array],
+    selection: Sequence[Array],
     *,
     rules: Mapping[str, Rule] = RULES,
     progress: Callable[[str], None] = lambda message: None,
 ) -> Quantized:
-    """Return ``graph`` (optimized, float) in int8, ranges from ``calibration`` (n, …).
+    """Return ``graph`` (optimized, float) in int8, ranges from the batches ``calibration``.
 
     Each rule of ``rules`` is tried; the one with the best SQNR on ``selection``, which calibration
     never saw, is kept. Weights are rounded against their inputs' moments, unless plain rounding does

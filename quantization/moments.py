@@ -18,7 +18,7 @@ from torch import Tensor
 from edgezoo.graph.attrs import Conv2d
 from edgezoo.graph.graph import Graph, Node, Value
 
-FEWEST_POSITIONS, MOST_POSITIONS = 12, 96  # sampled per photo and layer
+FEWEST_POSITIONS, MOST_POSITIONS = 12, 64  # sampled per photo and layer
 
 
 @dataclass(slots=True)

@@ -14,18 +14,15 @@ import torch
 from torch import Tensor
 
 BINS = 2048
-SAMPLED = 8192  # elements per tensor and photo that enter the histogram
+SAMPLED = 4096  # elements per tensor and photo that enter the histogram
 
 
 @dataclass(slots=True)
 class Observer:
-    """What is known of one value: exact range, per-photo ranges, histogram over [-limit, limit]."""
+    """What is known of one value: its exact range, a histogram over [-limit, limit]."""
 
     low: float = float("inf")
     high: float = float("-inf")
-    sum_low: float = 0.0
-    sum_high: float = 0.0
-    batches: int = 0
     limit: float = 0.0
     counts: torch.Tensor = field(default_factory=lambda: torch.zeros(BINS, dtype=torch.float64))
 
@@ -34,9 +31,6 @@ class Observer:
         flat = in_memory_order(tensor)
         lowest, highest = (float(item) for item in torch.aminmax(flat))
         self.low, self.high = min(self.low, lowest), max(self.high, highest)
-        self.sum_low += lowest
-        self.sum_high += highest
-        self.batches += 1
         self._widen(max(abs(lowest), abs(highest)))
         if self.limit > 0:
             sample = flat[:: stride(flat.numel())].float()

@@ -21,12 +21,6 @@ def min_max(observer: Observer) -> Range:
     return observer.low, observer.high
 
 
-def mean_min_max(observer: Observer) -> Range:
-    """Return the mean of the photos' own ranges; single outliers count for little."""
-    count = max(observer.batches, 1)
-    return observer.sum_low / count, observer.sum_high / count
-
-
 def percentile(share: float) -> Rule:
     """Return the rule that keeps the central ``share`` of all elements, clipping the rest."""
 
@@ -76,7 +70,6 @@ def _clip_errors(
 
 RULES: Mapping[str, Rule] = {
     "min_max": min_max,
-    "mean_min_max": mean_min_max,
     "percentile_99.99": percentile(0.9999),
     "mse": mean_squared_error,
 }

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgezoo.decode import from_json
 from edgezoo.errors import ArtifactError, OutputError
-from edgezoo.results import RECORD_START, append, from_json, read
+from edgezoo.results import RECORD_START, append, read
 from edgezoo.types import (
     DeviceInfo,
     Latency,
@@ -137,7 +138,8 @@ def test_concurrent_writers(tmp_path: Path) -> None:
     store = tmp_path / "results.jsonl"
     code = (
         "import json, sys; from dataclasses import replace; from pathlib import Path\n"
-        "from edgezoo.results import append, from_json; from edgezoo.types import Measurement\n"
+        "from edgezoo.decode import from_json; from edgezoo.results import append\n"
+        "from edgezoo.types import Measurement\n"
         "sample = from_json(Measurement, json.loads(sys.stdin.read()))\n"
         "for number in range(20):\n"
         "    model = sys.argv[2] + '-' + str(number) + '.' * 200_000\n"

@@ -6,7 +6,6 @@ INPUTS.npy holds prepared photos (n, 3, h, w); litert-torch's files take them as
 """
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +21,15 @@ def main() -> None:
     (name,) = details["inputs"]
     job = quantizer.Quantizer(source, recipe.static_wi8_ai8())
 
-    def samples() -> Iterator[dict[str, np.ndarray]]:
-        for photo in photos:
-            yield {name: photo[None]}
-
+    data = {signature: [{name: photo[None]} for photo in photos]}
     if calibration == "min_max":  # not reachable through Quantizer.calibrate
-        watcher = calibrator.Calibrator(Path(source).read_bytes())
-        update = {"qsv_update_func": qsv_utils.min_max_update}
-        watcher.calibrate({signature: samples()}, job._recipe_manager, **update)
+        watcher = calibrator.Calibrator(
+            Path(source).read_bytes(), qsv_update_func=qsv_utils.min_max_update
+        )
+        watcher.calibrate(data, job._recipe_manager)
         ranges = watcher.get_model_qsvs()
     else:
-        ranges = job.calibrate({signature: samples()})
+        ranges = job.calibrate(data)
     job.quantize(ranges).export_model(out, overwrite=True)
 
 

@@ -15,6 +15,7 @@ from edgezoo.converters.onnx.protobuf import joined
 from edgezoo.converters.onnx.table import LOWERINGS
 from edgezoo.graph.attrs import CLIP_RANGES, Activation, Fusable
 from edgezoo.graph.graph import INTEGER_RANGES, Graph, Node, QuantParams
+from edgezoo.graph.passes.precision import round_constants
 
 OPSET = 20  # the first with Gelu
 IR_VERSION = 9  # the one of that opset; newer files do not load in older runtimes
@@ -29,6 +30,7 @@ def onnx_bytes(graph: Graph) -> bytes:
     Raises:
         ArtifactError: the file would be larger than 2 GiB.
     """
+    graph = round_constants(graph)
     emitter = Emitter(graph)
     for name in graph.inputs:
         quant = graph.values[name].quant

@@ -104,7 +104,9 @@ class State:
         """Return a constant of shape (1,): float32, or the nearest step of an int8 grid."""
         if quant is None:
             lowest, highest = np.finfo(np.float32).min, np.finfo(np.float32).max
-            return self.model.constant(name, np.array([np.clip(value, lowest, highest)], np.float32))
+            return self.model.constant(
+                name, np.array([np.clip(value, lowest, highest)], np.float32)
+            )
         low, high = INTEGER_RANGES[quant.dtype]
         step = np.round(value / float(quant.scale[0])) + int(quant.zero_point[0])
         array = np.array([np.clip(step, low, high)], quant.dtype)

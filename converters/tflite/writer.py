@@ -12,6 +12,7 @@ from edgezoo.converters.tflite.lowering import LOWERINGS, State, grid
 from edgezoo.errors import ArtifactError
 from edgezoo.graph.graph import Graph
 from edgezoo.graph.passes.activations import non_negative
+from edgezoo.graph.passes.precision import round_constants
 from edgezoo.types import IoDtype
 
 __all__ = ["ops_convolution", "ops_elementwise", "tflite_bytes"]
@@ -25,6 +26,7 @@ def tflite_bytes(graph: Graph, *, io_dtype: IoDtype = "float32") -> memoryview:
     Raises:
         ArtifactError: the weights exceed the 2 GB that a flatbuffer can hold.
     """
+    graph = round_constants(graph)
     size = sum(array.nbytes for array in graph.constants.values())
     if size > LIMIT_BYTES:
         raise ArtifactError(

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgezoo.decode import from_json
 from edgezoo.devices.runners.session import FailureClass, RunnerError
 from edgezoo.devices.runners.table import RUNNERS
-from edgezoo.results import from_json
 from edgezoo.types import Format, Plan, ProcessSamples, to_json
 
 MODULE = "edgezoo.devices.runners.child"

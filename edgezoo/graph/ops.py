@@ -35,11 +35,11 @@ class Op:
 
 
 def activated(x: Tensor, activation: A.Activation | None) -> Tensor:
-    """Apply a fused activation."""
+    """Apply a fused activation to a result that nobody else holds, in place."""
     if activation is None:
         return x
     low, high = A.CLIP_RANGES[activation]
-    return F.relu(x) if high == float("inf") else x.clamp(low, high)
+    return F.relu_(x) if high == float("inf") else x.clamp_(low, high)
 
 
 def _conv2d(a: A.Conv2d, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from edgezoo.errors import ModelNotFoundError
 from edgezoo.models.published import PUBLISHED
 from edgezoo.models.scaling import SCALINGS
-from edgezoo.models.sources import EFFICIENTNET_LITE0, tf_preprocessing
+from edgezoo.models.sources import EFFICIENTNET_LITE0, MEGVII_PREPROCESSING, tf_preprocessing
 from edgezoo.types import ModelSpec, Preprocessing, WeightsSource
 
 if TYPE_CHECKING:
@@ -87,6 +87,9 @@ SOURCES: Mapping[str, tuple[WeightsSource, ...]] = {
     "efficientnet_lite0": (EFFICIENTNET_LITE0,),
     "tf_efficientnet_lite0": (EFFICIENTNET_LITE0,),
 }
+# What `--option` can set, by family, with the defaults; the input's shape gives in_channels.
+SHUFFLENET_OPTIONS: Mapping[str, Any] = {"shuffle": "paper", "num_classes": 1000}
+MNASNET_OPTIONS: Mapping[str, Any] = {"flavour": "timm", "first_skip": True, "num_classes": 1000}
 ALIASES: Mapping[str, str] = {
     "shufflenet_v1": "shufflenet_v1_g3_x1_0",
     "mnasnet_a1": "mnasnet_a1_x1_0",
@@ -127,6 +130,8 @@ def _shufflenet_specs() -> Iterator[ModelSpec]:
             params=params,
             macs=macs,
             published=PUBLISHED.get(name, {}),
+            options=SHUFFLENET_OPTIONS,
+            preprocessing_with=(({"shuffle": "megvii"}, MEGVII_PREPROCESSING),),
         )
 
 
@@ -145,6 +150,7 @@ def _mnasnet_specs() -> Iterator[ModelSpec]:
             params=params,
             macs=macs,
             published=PUBLISHED.get(name, {}),
+            options=MNASNET_OPTIONS,
         )
 
 
@@ -168,6 +174,8 @@ def _efficientnet_specs(prefix: str, flavour: str) -> Iterator[ModelSpec]:
             published=PUBLISHED.get(name, {}),
             preprocessing=preprocessing,
             weights=SOURCES.get(prefix + name, ()),
+            options={"flavour": flavour, "num_classes": 1000},
+            preprocessing_with=(({"flavour": "tf"}, tf_preprocessing(side, lite=scaling.lite)),),
         )
 
 

@@ -8,6 +8,7 @@ asked for a file or the word ``random``.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Options = dict[str, Any]  # Any: a builder's options are of many types
+KINDS: Mapping[type, str] = {int: "whole number", bool: "true or false", str: "word"}
 
 
 def load_model(
@@ -37,40 +39,55 @@ def load_model(
     weights: str | None,
     seed: int = 0,
     input: Shape | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> LoadedModel:
     """Return ``model`` in eval mode, float32, without gradients, with its weights and its origin.
 
     ``weights`` is a file, the name of a published source, ``default`` (the first source) or
     ``random`` (drawn from ``seed``; the global generator is left as it was). ``None`` takes the
     first published source of a zoo network and the factory's own weights of a user's network.
-    ``input`` (1, channels, height, width) overrides the zoo's and is required for a user's network.
-    A module object is copied, never changed.
+    ``input`` (batch, channels, height, width) overrides the zoo's and is required for a user's
+    network, where it is (batch, …). ``options`` are a zoo network's builder's and win over those
+    that the weights imply. A module object is copied, never changed.
 
     Raises ``ModelNotFoundError``, ``WeightsError`` or ``UsageError``.
     """
     if isinstance(model, str) and ":" not in model:
         model = get_model(model)
     if isinstance(model, ModelSpec):
-        return _load_zoo_model(model, weights, seed, _check_input(input or model.input))
+        shape = _check_zoo_input(input or model.input)
+        return _load_zoo_model(model, weights, seed, shape, check_options(model, options or {}))
     name = model if isinstance(model, str) else factory_name(model)
     if input is None:
-        raise UsageError(f"the input shape of {name} is not known; give it as 1x3x224x224")
+        raise UsageError(
+            f"the input shape of {name} is not known; give it as in --input 1x3x224x224"
+        )
+    if options:
+        raise UsageError(
+            f"{name} is called without arguments and takes no options ({', '.join(options)}); "
+            "write a factory that sets them"
+        )
     return _load_user_model(model, name, weights, seed, _check_input(input))
 
 
-def model_info(model: str | nn.Module | ModelSpec, input: Shape | None = None) -> ModelInfo:
+def model_info(
+    model: str | nn.Module | ModelSpec,
+    input: Shape | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> ModelInfo:
     """Return the counts of a network; a zoo network's come from the table, without building it.
 
-    Another ``input`` than the table's, or a user's network (``input`` is then required), is built
-    and counted.
+    Another ``input`` than the table's, ``options``, or a user's network (``input`` is then
+    required) is built and counted.
     """
     if isinstance(model, str) and ":" not in model:
         model = get_model(model)
     if isinstance(model, ModelSpec):
-        return _zoo_info(model, _check_input(input or model.input))
+        shape = _check_zoo_input(input or model.input)
+        return _zoo_info(model, shape, check_options(model, options or {}))
     from edgezoo.models.counts import count_macs, count_params
 
-    loaded = load_model(model, weights=None, input=input)
+    loaded = load_model(model, weights=None, input=input, options=options)
     return ModelInfo(
         name=loaded.name,
         family="user",
@@ -82,16 +99,19 @@ def model_info(model: str | nn.Module | ModelSpec, input: Shape | None = None) -
     )
 
 
-def _zoo_info(spec: ModelSpec, shape: Shape) -> ModelInfo:
+def _zoo_info(spec: ModelSpec, shape: Shape, options: Options) -> ModelInfo:
     params, macs = spec.params, spec.macs
-    if shape != spec.input:
+    if shape != spec.input or options:
         import torch
 
         from edgezoo.models.counts import count_macs, count_params
 
         with torch.device("meta"):
-            module = spec.build(**_channel_options(spec, shape))
+            module = _build(spec, {**_channel_options(spec, shape), **options})
         params, macs = count_params(module), count_macs(module, shape)
+    # As for the weights that are taken where none are asked for.
+    published = bool(spec.weights) and not options
+    prepared = spec.weights[0].preprocessing if published else _preprocessing_of(spec, options)
     return ModelInfo(
         name=spec.name,
         family=spec.family,
@@ -100,24 +120,57 @@ def _zoo_info(spec: ModelSpec, shape: Shape) -> ModelInfo:
         input=shape,
         published=spec.published,
         weights=tuple(source.name for source in spec.weights),
-        preprocessing=resize_preprocessing(spec.preprocessing, shape),
+        options={**spec.options, **options},
+        preprocessing=resize_preprocessing(prepared, shape),
     )
 
 
 def _check_input(shape: Shape) -> Shape:
-    if len(shape) != 4 or shape[0] != 1 or min(shape) < 1:
+    if len(shape) < 2 or min(shape) < 1:
         given = "x".join(map(str, shape))
-        raise UsageError(f"input {given} is not 1 x channels x height x width, as in 1x3x224x224")
+        raise UsageError(f"input {given} is not batch x …, all positive, as in 1x3x224x224")
     return tuple(shape)
+
+
+def _check_zoo_input(shape: Shape) -> Shape:
+    if len(shape) != 4 or min(shape) < 1:
+        given = "x".join(map(str, shape))
+        raise UsageError(
+            f"input {given} is not batch x channels x height x width, as in 1x3x224x224"
+        )
+    return tuple(shape)
+
+
+def check_options(spec: ModelSpec, options: Mapping[str, Any]) -> Options:
+    """Return the builder's options that the user sets.
+
+    Raises ``UsageError`` for names that ``spec`` does not have, all of them at once, and for values
+    of another type than the default.
+    """
+    known = ", ".join(f"{name}={value}" for name, value in spec.options.items())
+    unknown = [name for name in options if name not in spec.options]
+    if unknown:
+        raise UsageError(
+            f"{spec.name} has no option {' or '.join(unknown)}; it has {known} (the defaults)"
+        )
+    for name, value in options.items():
+        kind = type(spec.options[name])
+        if type(value) is not kind:
+            raise UsageError(
+                f"option {name}={value} of {spec.name} is no {KINDS[kind]}; "
+                f"the default is {name}={spec.options[name]}"
+            )
+    return dict(options)
 
 
 def resize_preprocessing(preprocessing: Preprocessing, shape: Shape) -> Preprocessing:
     """Return ``preprocessing`` for an input of ``shape``, keeping the crop's share of the photo.
 
-    For an input that is not square ``size`` is the longer side; photos cannot fill such an input.
+    For an input that is not square ``size`` is the longer side; photos cannot fill such an input,
+    nor one that is not of rank 4, which leaves ``preprocessing`` as it is.
     """
-    size = max(shape[2:])
-    if size == preprocessing.size:
+    size = max(shape[2:], default=0) if len(shape) == 4 else 0
+    if size in (0, preprocessing.size):
         return preprocessing
     resize = round(preprocessing.resize * size / preprocessing.size)
     return replace(preprocessing, size=size, resize=resize)
@@ -130,24 +183,25 @@ def _channel_options(spec: ModelSpec, shape: Shape) -> Options:
 # ------------------------------------------------------------------------- zoo networks
 
 
-def _load_zoo_model(spec: ModelSpec, weights: str | None, seed: int, shape: Shape) -> LoadedModel:
-    options = _channel_options(spec, shape)
-    preprocessing = spec.preprocessing
-    source = _find_source(spec, weights)
+def _load_zoo_model(
+    spec: ModelSpec, weights: str | None, seed: int, shape: Shape, asked: Options
+) -> LoadedModel:
+    options = {**_channel_options(spec, shape), **asked}
+    source = None if weights == "random" else _find_source(spec, weights)
     if weights == "random":
-        module = _build_random(spec, options, seed)
         used = "random"
+        module = _build_random(spec, options, seed)
     elif source is not None:
+        used = source.name
         options = {**source.options, **options}
-        preprocessing, used = source.preprocessing, source.name
         state = _load_file(source.locate())
         module = _build_with(spec, options, state, f"{source.name} ({source.source})")
     else:
         used = _require_file(spec, weights)
         state = _load_file(Path(used))
         options = {**_trained_with(state), **options}
-        preprocessing = _preprocessing_of(spec, options)
         module = _build_with(spec, options, state, used)
+    preprocessing = source.preprocessing if source else _preprocessing_of(spec, options)
     return LoadedModel(
         name=spec.name,
         module=_freeze(module),
@@ -190,11 +244,19 @@ def _trained_with(state: dict[str, Tensor]) -> Options:
 
 
 def _preprocessing_of(spec: ModelSpec, options: Options) -> Preprocessing:
-    """Files trained with the same options as published weights want their photos the same way."""
-    for source in spec.weights:
-        if options and source.options == options:
-            return source.preprocessing
+    """Return what networks built with ``options`` were trained on."""
+    for needed, preprocessing in spec.preprocessing_with:
+        if all(options.get(name) == value for name, value in needed.items()):
+            return preprocessing
     return spec.preprocessing
+
+
+def _build(spec: ModelSpec, options: Options) -> nn.Module:
+    """Build the network; a value that the builder refuses is the user's mistake."""
+    try:
+        return spec.build(**options)
+    except ValueError as error:
+        raise UsageError(f"{spec.name} cannot be built: {error}") from error
 
 
 def _build_random(spec: ModelSpec, options: Options, seed: int) -> nn.Module:
@@ -202,7 +264,7 @@ def _build_random(spec: ModelSpec, options: Options, seed: int) -> nn.Module:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return spec.build(**options)
+        return _build(spec, options)
 
 
 def _build_with(
@@ -213,7 +275,7 @@ def _build_with(
     from edgezoo.models.weights import fit_state_dict
 
     with torch.device("meta"):  # spares the initialisation that the state overwrites
-        module = spec.build(**options)
+        module = _build(spec, options)
     module.to_empty(device="cpu")
     fit_state_dict(module, state, source=source)
     return module

@@ -90,8 +90,9 @@ class ShuffleUnit(nn.Module):
         if self.stride == 1:
             added: Tensor = self.relu(x + y)
             return added
-        # The pooled shortcut is never negative, so ReLU before or after the concat is the same.
-        return torch.cat((self.branch_proj(x), self.relu(y)), 1)
+        # Figure 2 (c). The pooled shortcut is never negative, so megvii's ReLU on ``y`` alone is equal.
+        joined: Tensor = self.relu(torch.cat((self.branch_proj(x), y), 1))
+        return joined
 
 
 class ShuffleNetV1(nn.Module):

@@ -21,6 +21,12 @@ def tf_preprocessing(size: int, *, lite: bool) -> Preprocessing:
     return Preprocessing(size, size + 32, (127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
 
 
+# megvii's ShuffleNets were trained on what OpenCV reads: BGR pixels, 0-255, nothing subtracted.
+MEGVII_PREPROCESSING = Preprocessing(
+    mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), interpolation="bilinear", channel_order="bgr"
+)
+
+
 def locate_in_package(package: str, distribution: str, pattern: str) -> Path:
     """Return the one file matching ``pattern`` inside an installed package, without importing it.
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edgezoo import results
+from edgezoo.decode import from_json
 from edgezoo.errors import ArtifactError
 from edgezoo.report.data import ArtifactEntry, QuantizationFacts, ReportData
-from edgezoo.report.decode import DecodeError, decode
 from edgezoo.types import SUFFIXES, Artifact, Comparison, Format, GalleryPhoto, Measurement, Origin
 
 SCHEMA = 1
@@ -145,12 +146,8 @@ def _quantization(raw: _Quantization | None) -> QuantizationFacts | None:
 
 
 def _read_measurements(path: Path) -> tuple[Measurement, ...]:
-    """Every line of the JSONL store; no file means that nothing was measured."""
-    if not path.exists():
-        return ()
-    lines = enumerate(_read_text(path).splitlines(), start=1)
-    places = [(f"{path} line {number}", line) for number, line in lines if line.strip()]
-    return tuple(_decode(Measurement, _parse(line, place), place) for place, line in places)
+    """Return what the store holds; no file means that nothing was measured."""
+    return results.read(path).measurements if path.exists() else ()
 
 
 def _read_gallery(path: Path) -> tuple[GalleryPhoto, ...]:
@@ -186,8 +183,8 @@ def _parse(text: str, place: str) -> object:
 
 def _decode(noun: type[Noun], raw: object, place: str) -> Noun:
     try:
-        return decode(noun, raw)
-    except DecodeError as error:
+        return from_json(noun, raw)
+    except ValueError as error:
         raise _damaged(place, str(error)) from error
 
 

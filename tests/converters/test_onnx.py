@@ -109,9 +109,7 @@ FUSABLE = {
     "linear": ((3, 4), (6, 4), (6,)),
     "max_pool2d": ((1, 4, 9, 7),),
     "avg_pool2d": ((1, 4, 9, 7),),
-    **dict.fromkeys(
-        ("add", "sub", "mul", "div", "maximum", "minimum"), ((1, 4, 9, 7), (1, 4, 1, 1))
-    ),
+    **dict.fromkeys(("add", "sub", "mul", "div"), ((1, 4, 9, 7), (1, 4, 1, 1))),
 }
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from edgezoo.devices.protocol import Progress, measure, round_orders
 from edgezoo.devices.statistics import summarize
 from edgezoo.errors import ArtifactError, EdgezooError, UsageError
-from edgezoo.results import from_json
+from edgezoo.decode import from_json
 from edgezoo.types import Measurement, Plan, to_json
 
 QUICK = Plan(warmup=1, processes=3, runs=6)

@@ -361,9 +361,7 @@ def test_batch_norm_folds_into_what_it_follows() -> None:
 
 
 def test_an_average_pool_takes_a_uniform_map_into_its_weights() -> None:
-    graph = average_as_convolution(
-        graph_of(lambda x: F.avg_pool2d(x, 3, 2, 1, divisor_override=4))
-    )
+    graph = average_as_convolution(graph_of(lambda x: F.avg_pool2d(x, 3, 2, 1, divisor_override=4)))
     after = fold_affine(graph)
     assert ops(after) == ["conv2d"]
     assert_same(graph, after)
@@ -390,7 +388,9 @@ def test_constants_that_vary_over_pixels_or_enlarge_do_not_fold(shape: Shape) ->
 
 
 def test_a_scalar_that_adds_axes_does_not_fold() -> None:
-    graph = graph_of(lambda x, m, c: m(x) * c, nn.Linear(5, 6), c=torch.ones(1, 1, 1) * 2, shape=(3, 5))
+    graph = graph_of(
+        lambda x, m, c: m(x) * c, nn.Linear(5, 6), c=torch.ones(1, 1, 1) * 2, shape=(3, 5)
+    )
     after = fold_affine(graph)
     assert_same(graph, after)
     assert after.shape(after.outputs[0]) == (1, 3, 6)

@@ -4,14 +4,6 @@ from types import ModuleType
 import pytest
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """Small networks: on a busy machine torch's threads mostly wait for each other."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="session")
 def timm() -> Iterator[ModuleType]:
     """timm beside the CPU build of torch, where torchvision's compiled operators do not load.

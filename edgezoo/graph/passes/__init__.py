@@ -13,6 +13,7 @@ from edgezoo.graph.passes.activations import fuse_activations
 from edgezoo.graph.passes.affine import fold_affine
 from edgezoo.graph.passes.channel_shuffle import recognise_channel_shuffle
 from edgezoo.graph.passes.identities import remove_identities
+from edgezoo.graph.passes.move_shuffle import move_channel_shuffle
 from edgezoo.graph.passes.padding import merge_padding
 from edgezoo.graph.passes.pooling import average_as_convolution
 from edgezoo.graph.passes.precision import round_constants
@@ -26,6 +27,7 @@ PASSES: tuple[tuple[Pass, str], ...] = (
     (average_as_convolution, "before folding: a batch norm behind a pool folds into the weights"),
     (fold_affine, "before fusing: a clipped result can no longer be scaled"),
     (fuse_activations, "after folding, when the activation sits right behind its convolution"),
+    (move_channel_shuffle, "after folding and fusing, when convolution and shuffle are neighbours"),
     (round_constants, "last: everything before works in float64"),
 )
 

@@ -60,7 +60,7 @@ def is_non_negative(node: Node, positive: set[str]) -> bool:
     if isinstance(node.attrs, Fusable) and node.attrs.activation in ("relu", "relu6"):
         return True
     if isinstance(node.attrs, Clip):
-        return node.attrs.minimum >= 0 or node.inputs[0] in positive and node.attrs.maximum >= 0
+        return node.attrs.minimum >= 0 or (node.inputs[0] in positive and node.attrs.maximum >= 0)
     if isinstance(node.attrs, Pad):
         return node.inputs[0] in positive and node.attrs.value >= 0
     if node.op in POSITIVE:

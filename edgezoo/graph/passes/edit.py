@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgezoo.graph.graph import Graph, Node, Value, rebuild, use_counts
+from edgezoo.graph.ops import infer_shape
 from edgezoo.types import Shape
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -73,11 +74,21 @@ class Edit:
         taken = {self._aliases.get(output, output) for output in self.graph.outputs}
         return target in self.made and target not in taken
 
+    def insert(self, node: Node) -> str:
+        """Append a node that writes a new value, named after ``node.output``; return the name."""
+        output = self._fresh(node.output)
+        shape = infer_shape(node.op, node.attrs, [self.shape(name) for name in node.inputs])
+        self._values[output] = Value(output, shape)
+        self._uses.update(node.inputs)
+        made = replace(node, output=output)
+        self._nodes.append(made)
+        self.made[output] = made
+        self.modified = True
+        return output
+
     def constant(self, name: str, array: Array) -> str:
         """Add a constant and return its name."""
-        unique, count = name, 1
-        while unique in self._values or unique in self.graph.values:
-            unique, count = f"{name}_{count}", count + 1
+        unique = self._fresh(name)
         self._values[unique] = Value(unique, tuple(array.shape), str(array.dtype))
         self._constants[unique] = array
         return unique
@@ -107,6 +118,12 @@ class Edit:
             constants=self._constants,
             outputs=outputs,
         )
+
+    def _fresh(self, name: str) -> str:
+        unique, count = name, 1
+        while unique in self._values or unique in self.graph.values:
+            unique, count = f"{name}_{count}", count + 1
+        return unique
 
     def _settle(self) -> None:
         """Forget what the node taken up reads: it is replaced, or counted anew."""

@@ -1,0 +1,286 @@
+"""Side by side with litert-torch, ai-edge-quantizer and onnxruntime's quantizer: the main job's targets.
+
+    python -m benchmarks.main_job --peer-python PEER/bin/python --photos PHOTOS --out DIR
+
+PEER is an environment with ``benchmarks/requirements-litert-torch.txt``; PHOTOS has the folders
+``calibration`` and ``test`` of ``python -m benchmarks.demo_photos PHOTOS --crops 6 --split``.
+Prints the tables of ``benchmarks/README.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import edgezoo
+from benchmarks.processes import Command, Cost, interleaved, median
+from edgezoo.compare import compare
+from edgezoo.converters.formats import ENTRIES
+from edgezoo.models.resolve import load_model
+from edgezoo.samples import load_photos
+from edgezoo.stages import reference_outputs
+from edgezoo.types import Plan
+
+MODELS = {
+    "shufflenet_v1_g3_x1_0": "random",
+    "mnasnet_a1_x1_0": "random",
+    "efficientnet_lite0": "default",
+}
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    arguments = parse()
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    inputs = save_inputs(arguments.photos, out)
+    results: dict[str, Any] = {"conversion": conversions(arguments, out)}
+    results["quantization"] = quantizations(arguments, out, inputs)
+    results["files"] = files(out)
+    results["latency"] = latencies(out, arguments.processes)
+    results["accuracy"] = accuracies(arguments.photos, out)
+    (out / "main_job.json").write_text(json.dumps(results, indent=2))
+    print(markdown(results))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peer-python", required=True)
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--processes", type=int, default=7)
+    return parser.parse_args()
+
+
+def save_inputs(photos: Path, out: Path) -> Path:
+    """Prepare the calibration photos once, for the peers that want arrays."""
+    loaded = load_model("efficientnet_lite0", weights="default")
+    np.save(
+        out / "calibration.npy", load_photos(photos / "calibration", loaded.preprocessing).arrays
+    )
+    return out / "calibration.npy"
+
+
+def ours(*words: str) -> Command:
+    return Command((sys.executable, "-m", "edgezoo.cli", *words), {})
+
+
+def peer(python: str, module: str, *words: str) -> Command:
+    return Command((python, "-m", f"benchmarks.peers.{module}", *words), {"PYTHONPATH": str(ROOT)})
+
+
+def conversions(arguments: argparse.Namespace, out: Path) -> dict[str, Any]:
+    """Whole processes, PyTorch to verified TFLite (ours) and to TFLite (litert-torch)."""
+    results = {}
+    for model, weights in MODELS.items():
+        target = str(out / f"{model}_litert_torch.tflite")
+        commands = {
+            "edgezoo": ours(
+                "convert", model, "--weights", weights, "--to", "tflite", "--out", str(out), "--force"
+            ),
+            "litert-torch": peer(
+                arguments.peer_python, "litert_torch_convert", model, weights, target
+            ),
+        }  # fmt: skip
+        results[model] = summary(interleaved(commands, arguments.runs))
+    return results
+
+
+def quantizations(arguments: argparse.Namespace, out: Path, inputs: Path) -> dict[str, Any]:
+    """Whole processes: from PyTorch (ours), from a float file that is there already (the peers)."""
+    quantize = (
+        "quantize",
+        "efficientnet_lite0",
+        "--weights",
+        "default",
+        "--out",
+        str(out),
+        "--force",
+    )
+    photos = str(arguments.photos / "calibration")
+    interleaved(
+        {
+            "onnx": ours(
+                "convert", "efficientnet_lite0", "--to", "onnx", "--out", str(out), "--force"
+            )
+        },
+        1,
+    )
+    source = str(out / "efficientnet_lite0_litert_torch.tflite")
+    commands = {
+        "edgezoo": ours(*quantize, "--samples", photos, "--to", "tflite"),
+        "ai-edge-quantizer": peer(
+            arguments.peer_python, "ai_edge_quantize", source, str(inputs),
+            str(out / "efficientnet_lite0_aeq.tflite"), "default",
+        ),
+        "ai-edge-quantizer min_max": peer(
+            arguments.peer_python, "ai_edge_quantize", source, str(inputs),
+            str(out / "efficientnet_lite0_aeq_min_max.tflite"), "min_max",
+        ),
+        "onnxruntime": peer(
+            sys.executable, "onnxruntime_quantize", str(out / "efficientnet_lite0_fp32.onnx"),
+            str(inputs), str(out / "efficientnet_lite0_ort.onnx"),
+        ),
+    }  # fmt: skip
+    results = summary(interleaved(commands, max(arguments.runs // 2, 1)))
+    for model in ("shufflenet_v1_g3_x1_0", "mnasnet_a1_x1_0"):
+        source = str(out / f"{model}_litert_torch.tflite")
+        target = str(out / f"{model}_aeq.tflite")
+        words = ("quantize", model, "--weights", "random", "--samples", photos, "--out", str(out))
+        interleaved(
+            {
+                "edgezoo": ours(*words, "--to", "tflite", "--force"),
+                "peer": peer(
+                    arguments.peer_python, "ai_edge_quantize", source, str(inputs), target, "default"
+                ),
+            },
+            1,
+        )  # fmt: skip
+    return results
+
+
+def summary(costs: dict[str, list[Cost]]) -> dict[str, dict[str, float]]:
+    return {
+        name: {
+            field: round(median(items, field), 2)
+            for field in ("cpu_s", "peak_memory_mib", "wall_s")
+        }
+        for name, items in costs.items()
+    }
+
+
+def variants(model: str) -> dict[str, str]:
+    return {
+        "fp32 edgezoo": f"{model}_fp32.tflite",
+        "fp32 litert-torch": f"{model}_litert_torch.tflite",
+        "w8a8 edgezoo": f"{model}_w8a8.tflite",
+        "w8a8 ai-edge-quantizer": f"{model}_aeq.tflite",
+    }
+
+
+def files(out: Path) -> dict[str, Any]:
+    """Size, XNNPACK partitions, operators; fp32 error from the manifest."""
+    results: dict[str, Any] = {}
+    for model in MODELS:
+        for label, name in variants(model).items():
+            inspection = ENTRIES["tflite"].inspect(out / name)
+            manifest = out / f"{name}.json"
+            comparison = json.loads(manifest.read_text())["comparison"] if manifest.exists() else {}
+            results.setdefault(model, {})[label] = {
+                "bytes": (out / name).stat().st_size,
+                "partitions": inspection.partitions,
+                "operators": sum(inspection.ops.values()),
+                "max_rel": comparison.get("max_rel"),
+            }
+    return results
+
+
+def latencies(out: Path, processes: int) -> dict[str, Any]:
+    """Latency in LiteRT, one thread, all files of one model interleaved."""
+    results: dict[str, Any] = {}
+    for model in MODELS:
+        plan = Plan(threads=1, processes=processes, warmup=10, runs=60)
+        names = variants(model)
+        measured = edgezoo.bench([out / name for name in names.values()], plan=plan).measurements
+        for label, measurement in zip(names, measured, strict=True):
+            latency = measurement.latency_ms
+            results.setdefault(model, {})[label] = {
+                "median": latency and latency.median,
+                "interval": latency and latency.interval,
+                "status": measurement.status,
+            }
+    return results
+
+
+def accuracies(photos: Path, out: Path) -> dict[str, Any]:
+    """Lite0 against PyTorch, on photos whose sources no calibration saw."""
+    loaded = load_model("efficientnet_lite0", weights="default")
+    inputs = load_photos(photos / "test", loaded.preprocessing).arrays
+    reference = reference_outputs(loaded, inputs)
+    candidates = {
+        "edgezoo": out / "efficientnet_lite0_w8a8.tflite",
+        "ai-edge-quantizer": out / "efficientnet_lite0_aeq.tflite",
+        "ai-edge-quantizer min_max": out / "efficientnet_lite0_aeq_min_max.tflite",
+        "onnxruntime": out / "efficientnet_lite0_ort.onnx",
+    }
+    results = {}
+    for name, path in candidates.items():
+        outputs = _run(path, inputs)
+        comparison = compare(reference, outputs)
+        results[name] = {
+            "sqnr_db": comparison.sqnr_db,
+            "top1_agreement": round(comparison.top1_agreement, 3),
+            "photos": comparison.samples,
+        }
+    return results
+
+
+def _run(path: Path, inputs: np.ndarray) -> list[np.ndarray]:
+    if path.suffix == ".onnx":
+        return ENTRIES["onnx"].run(path, inputs)
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path), num_threads=1)
+    interpreter.allocate_tensors()
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    channels_first = source["shape"][1] == 3  # litert-torch keeps NCHW
+    outputs = []
+    for photo in inputs if channels_first else inputs.transpose(0, 2, 3, 1):
+        if source["dtype"] is np.int8:
+            scale, zero_point = source["quantization"]
+            photo = np.clip(np.round(photo / scale) + zero_point, -128, 127).astype(np.int8)
+        interpreter.set_tensor(source["index"], np.ascontiguousarray(photo[None]))
+        interpreter.invoke()
+        output = interpreter.get_tensor(target["index"])
+        if target["dtype"] is np.int8:
+            scale, zero_point = target["quantization"]
+            output = (output.astype(np.float32) - zero_point) * scale
+        outputs.append(output)
+    return [np.concatenate(outputs)]
+
+
+def markdown(results: dict[str, Any]) -> str:
+    lines = ["| PyTorch → TFLite | edgezoo CPU s / MiB | litert-torch CPU s / MiB | CPU ratio | memory ratio |", "|---|---|---|---|---|"]  # fmt: skip
+    for model, row in results["conversion"].items():
+        a, b = row["edgezoo"], row["litert-torch"]
+        lines.append(
+            f"| {model} | {a['cpu_s']} / {a['peak_memory_mib']:.0f} | {b['cpu_s']} / "
+            f"{b['peak_memory_mib']:.0f} | {a['cpu_s'] / b['cpu_s']:.2f} | "
+            f"{a['peak_memory_mib'] / b['peak_memory_mib']:.2f} |"
+        )
+    lines += ["", "| Lite0 int8, 100 photos | CPU s | peak MiB | SQNR dB | agreement |", "|---|---|---|---|---|"]  # fmt: skip
+    for name, row in results["quantization"].items():
+        accuracy = results["accuracy"][name]
+        lines.append(
+            f"| {name} | {row['cpu_s']} | {row['peak_memory_mib']:.0f} | "
+            f"{accuracy['sqnr_db']:.2f} | {accuracy['top1_agreement']:.3f} |"
+        )
+    lines += ["", "| file | MB | partitions | operators | max rel | ms [95 %] | ratio |", "|---|---|---|---|---|---|---|"]  # fmt: skip
+    for model, rows in results["latency"].items():
+        for label, row in rows.items():
+            facts = results["files"][model][label]
+            base = rows[f"{label.split()[0]} {'litert-torch' if label.startswith('fp32') else 'ai-edge-quantizer'}"]  # fmt: skip
+            error = "" if facts["max_rel"] is None else f"{facts['max_rel']:.1e}"
+            shown = (
+                f"{row['median']:.2f} [{row['interval'][0]:.2f}, {row['interval'][1]:.2f}]"
+                if row["median"]
+                else row["status"]
+            )
+            ratio = (
+                f"{row['median'] / base['median']:.2f}" if row["median"] and base["median"] else ""
+            )
+            lines.append(
+                f"| {model} {label} | {facts['bytes'] / 1e6:.2f} | {facts['partitions']} | "
+                f"{facts['operators']} | {error} | {shown} | {ratio} |"
+            )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""The commands that check what was made: verify, bench, report, and run, which does everything."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from edgezoo import pipeline
+from edgezoo.cli import options as o
+from edgezoo.cli import tables
+from edgezoo.cli.answer import answer
+from edgezoo.errors import BenchmarkError
+from edgezoo.types import Measurement, Plan
+
+RUN_EXAMPLES = (
+    "edgezoo run efficientnet_lite0 --samples photos --out lite0",
+    "edgezoo run package.module:factory --input 1x3x224x224 --samples photos --out mine",
+)
+VERIFY_EXAMPLES = (
+    "edgezoo verify lite0/efficientnet_lite0_fp32.tflite",
+    "edgezoo verify lite0/*.tflite lite0/*.onnx --samples photos",
+)
+BENCH_EXAMPLES = (
+    "edgezoo bench lite0/*.tflite lite0/*.onnx --threads 1",
+    "edgezoo bench lite0/efficientnet_lite0_fp32.tflite --processes 9 --store lite0/results.jsonl",
+)
+REPORT_EXAMPLES = ("edgezoo report lite0",)
+PLAN = Plan()
+
+
+def verify(
+    paths: o.PathsArgument,
+    samples: o.SamplesOption = None,
+    skip_bad: o.SkipBadOption = False,
+    seed: o.SeedOption = 0,
+    as_json: o.JsonOption = False,
+) -> None:
+    """Run model files again and compare each with its PyTorch network, built anew.
+
+    A file that is too far from PyTorch ends with exit code 2 and the name of the first value where
+    the difference jumps.
+    """
+    answer(
+        lambda progress: pipeline.verify(
+            paths, samples=samples, seed=seed, skip_bad=skip_bad, progress=progress
+        ),
+        as_json,
+        lambda result: tables.artifacts(result.artifacts),
+    )
+
+
+def bench(
+    paths: o.PathsArgument,
+    threads: o.ThreadsOption = PLAN.threads,
+    processes: o.ProcessesOption = PLAN.processes,
+    warmup: o.WarmupOption = PLAN.warmup,
+    runs: o.RunsOption = PLAN.runs,
+    timeout: o.TimeoutOption = PLAN.timeout_s,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the order and the inputs.", rich_help_panel=o.TIMING)
+    ] = PLAN.seed,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Append the measurements, with all raw samples, to this .jsonl file.",
+            rich_help_panel=o.OUTPUT,
+        ),
+    ] = None,
+    as_json: o.JsonOption = False,
+) -> None:
+    """Time model files on this machine, side by side.
+
+    Every file is run in several fresh processes, in an order that lets a slow drift of the machine
+    hit all files alike. The latency is the median of the processes' medians.
+    """
+    plan = Plan(threads, processes, warmup, runs, timeout_s=timeout, seed=seed)
+    result = answer(
+        lambda progress: pipeline.bench(paths, plan=plan, store=store, progress=progress),
+        as_json,
+        lambda result: tables.measurements(result.measurements),
+    )
+    _refuse_failures(result.measurements)
+
+
+def report(
+    folder: Annotated[
+        str,
+        typer.Argument(
+            metavar="DIR", help="Folder that holds model files and results.", show_default=False
+        ),
+    ],
+    as_json: o.JsonOption = False,
+) -> None:
+    """Write report.html and report.md from the model files and measurements in a folder."""
+    answer(lambda progress: pipeline.report(folder), as_json, tables.report_files)
+
+
+def run(
+    model: o.ModelArgument,
+    samples: o.NeededSamplesOption,
+    out: o.OutOption,
+    skip_bad: o.SkipBadOption = False,
+    input: o.InputOption = None,
+    option: o.BuilderOption = None,
+    weights: o.WeightsOption = None,
+    seed: o.SeedOption = 0,
+    to: o.ToOption = o.ALL_FORMATS,
+    recipe: o.RecipeOption = "w8a8",
+    threads: o.ThreadsOption = PLAN.threads,
+    processes: o.ProcessesOption = PLAN.processes,
+    warmup: o.WarmupOption = PLAN.warmup,
+    runs: o.RunsOption = PLAN.runs,
+    timeout: o.TimeoutOption = PLAN.timeout_s,
+    force: o.ForceOption = False,
+    as_json: o.JsonOption = False,
+) -> None:
+    """Do everything: convert, quantize, verify, time on this machine, and write the report."""
+    shape, builder = o.parse_shape(input), o.parse_options(option)
+    plan = Plan(threads, processes, warmup, runs, timeout_s=timeout)
+    result = answer(
+        lambda progress: pipeline.run(
+            model,
+            samples=samples,
+            out=out,
+            to=o.parse_formats(to),
+            weights=weights,
+            seed=seed,
+            input=shape,
+            options=builder,
+            recipe=recipe,
+            plan=plan,
+            skip_bad=skip_bad,
+            force=force,
+            progress=progress,
+        ),
+        as_json,
+        tables.run_result,
+    )
+    _refuse_failures(result.measurements)
+
+
+def _refuse_failures(measurements: tuple[Measurement, ...]) -> None:
+    """Raise ``BenchmarkError`` for measurements that failed; the result is printed by then."""
+    failed = [m for m in measurements if m.status == "failed"]
+    if failed:
+        reasons = " ".join(m.message or m.artifact for m in failed)
+        raise BenchmarkError(f"{len(failed)} of {len(measurements)} measurements failed: {reasons}")

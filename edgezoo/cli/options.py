@@ -1,0 +1,170 @@
+"""The options that several commands share, described once, and how their text is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, cast
+
+import typer
+
+from edgezoo.errors import UsageError
+from edgezoo.types import FORMATS, Format, Shape
+
+NETWORK, PHOTOS, OUTPUT, TIMING = "Network", "Photos", "Output", "Timing"
+
+TFLITE, ALL_FORMATS = ["tflite"], [",".join(FORMATS)]
+
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A zoo name, package.module:factory, or a model file made earlier.",
+        show_default=False,
+    ),
+]
+PathsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="PATH...", help="Model files, .tflite or .onnx.", show_default=False),
+]
+InputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--input",
+        metavar="SHAPE",
+        help="Input as batch x channels x height x width, such as 1x3x224x224; "
+        "needed for your own network.",
+        rich_help_panel=NETWORK,
+    ),
+]
+BuilderOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        metavar="NAME=VALUE",
+        help="An option of a zoo network's builder; info lists them. Repeatable.",
+        rich_help_panel=NETWORK,
+    ),
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|random|NAME",
+        help="A .pth, .pt or .safetensors file, a published source that info lists, or random. "
+        "Without it: the first published source, or your factory's own weights.",
+        rich_help_panel=NETWORK,
+    ),
+]
+SeedOption = Annotated[
+    int, typer.Option(help="Seed of random weights and random inputs.", rich_help_panel=NETWORK)
+]
+SamplesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of photos to compare on, instead of random inputs.",
+        rich_help_panel=PHOTOS,
+    ),
+]
+NeededSamplesOption = Annotated[
+    str,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of photos to calibrate with; a part is kept aside to compare on.",
+        rich_help_panel=PHOTOS,
+        show_default=False,
+    ),
+]
+SkipBadOption = Annotated[
+    bool,
+    typer.Option("--skip-bad", help="Leave unreadable pictures out.", rich_help_panel=PHOTOS),
+]
+ToOption = Annotated[
+    list[str],
+    typer.Option(
+        metavar="tflite|onnx",
+        help="Formats to write, separated by commas or repeated.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+RecipeOption = Annotated[
+    str, typer.Option(help="Numeric scheme: 8-bit weights and activations.", rich_help_panel=OUTPUT)
+]
+OutOption = Annotated[
+    str,
+    typer.Option(
+        metavar="DIR",
+        help="Folder to write to. What an identical run left there is used again; "
+        "what another run left there is kept.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+ForceOption = Annotated[
+    bool,
+    typer.Option("--force", help="Replace files made from other inputs.", rich_help_panel=OUTPUT),
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print exactly the result, as JSON.", rich_help_panel=OUTPUT),
+]
+ThreadsOption = Annotated[int, typer.Option(help="Threads of the runtime.", rich_help_panel=TIMING)]
+ProcessesOption = Annotated[
+    int,
+    typer.Option(help="Fresh processes per file, interleaved.", rich_help_panel=TIMING),
+]
+WarmupOption = Annotated[
+    int, typer.Option(help="Untimed runs at the start of a process.", rich_help_panel=TIMING)
+]
+RunsOption = Annotated[int, typer.Option(help="Timed runs per process.", rich_help_panel=TIMING)]
+TimeoutOption = Annotated[
+    float,
+    typer.Option(metavar="SECONDS", help="Longest time for a process.", rich_help_panel=TIMING),
+]
+
+
+def parse_shape(text: str | None) -> Shape | None:
+    """Read ``1x3x224x224``.
+
+    Raises ``UsageError`` for anything else.
+    """
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d+(x\d+)*", text):
+        raise UsageError(f"--input {text!r} is no shape; write it as in 1x3x224x224")
+    return tuple(map(int, text.split("x")))
+
+
+def parse_formats(texts: Sequence[str]) -> tuple[Format, ...]:
+    """Split ``tflite,onnx``; the verbs check the names."""
+    names = [name.strip() for text in texts for name in text.split(",")]
+    return cast("tuple[Format, ...]", tuple(name for name in names if name))
+
+
+def parse_options(texts: Sequence[str] | None) -> dict[str, int | float | bool | str]:
+    """Read ``NAME=VALUE`` pairs; values become whole numbers, numbers, true or false, or words.
+
+    Raises ``UsageError`` for a text without ``=`` and for a name given twice.
+    """
+    options: dict[str, int | float | bool | str] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--option {text!r} is not of the form NAME=VALUE, as in flavour=tf")
+        if name in options:
+            raise UsageError(f"--option {name} is given twice; keep one of them")
+        options[name] = _value(value)
+    return options
+
+
+BOOLEANS: Mapping[str, bool] = {"true": True, "false": False}
+
+
+def _value(text: str) -> int | float | bool | str:
+    if text.lower() in BOOLEANS:
+        return BOOLEANS[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
