@@ -13,7 +13,7 @@ from dataclasses import replace
 from edgezoo.graph.attrs import Attrs, Pad
 from edgezoo.graph.graph import Graph, Node, QuantParams, Value, rebuild
 from edgezoo.graph.passes.activations import as_activation
-from edgezoo.quantization.qparams import fixed_grid
+from edgezoo.quantization.qparams import coarsened, fixed_grid
 
 # ops that only move or choose elements: every input and the output on one grid
 SHARED = frozenset(
@@ -29,6 +29,8 @@ FIXED: Mapping[str, QuantParams] = {
     "log_softmax": fixed_grid(16 / 256, 127),
 }
 WEIGHTED = frozenset({"conv2d", "conv_transpose2d", "linear"})
+FINEST_SUM = 2.0**12
+FINEST_EXPONENT = 2.0**-20
 INTEGER = (
     SHARED
     | SHARED_WITH_MORE
@@ -141,4 +143,24 @@ def activation_grids(
     """Return the grid of every integer value; ``grid_of(group)`` decides the free ones."""
     fixed = {groups[node.output]: FIXED[node.op] for node in graph.nodes if node.op in FIXED}
     chosen = {group: fixed.get(group) or grid_of(group) for group in set(groups.values())}
+    for node in graph.nodes:
+        for name, smallest in _smallest_scales(node, groups, chosen):
+            if name in groups and groups[name] not in fixed:
+                chosen[groups[name]] = coarsened(chosen[groups[name]], smallest)
     return {name: chosen[group] for name, group in groups.items()}
+
+
+def _smallest_scales(
+    node: Node, groups: Mapping[str, str], chosen: Mapping[str, QuantParams]
+) -> list[tuple[str, float]]:
+    """Return the scales under which LiteRT's kernels abort the process, with room to spare.
+
+    A sum can be 2^20 times finer than its terms (``x - x`` is zero but for rounding), a softmax's input
+    as fine as 2^-26; neither is of any use.
+    """
+    if node.op in ("add", "sub"):
+        terms = [float(chosen[groups[n]].scale[0]) for n in node.inputs if n in groups]
+        return [(node.output, max(terms, default=0.0) / FINEST_SUM)]
+    if node.op in ("softmax", "log_softmax"):
+        return [(node.inputs[0], FINEST_EXPONENT)]
+    return []

@@ -6,6 +6,7 @@ nearest, ties to even.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,21 @@ def activation_grid(low: float, high: float) -> QuantParams:
     """Return the per-tensor int8 grid over [low, high], stretched to include 0.
 
     ``scale = (high - low) / 255``, ``zero_point = clip(round(-128 - low / scale))``: 0 is exact.
+    What was never anything but 0 gets [0, 1].
     """
     low, high = min(low, 0.0), max(high, 0.0)
+    if low == high:
+        high = 1.0
     scale = max((high - low) / (INT8_HIGH - INT8_LOW), SMALLEST_SCALE)
     zero_point = int(np.clip(np.round(INT8_LOW - low / scale), INT8_LOW, INT8_HIGH))
     return QuantParams(np.array([scale], np.float32), np.array([zero_point], np.int64))
+
+
+def coarsened(quant: QuantParams, smallest: float) -> QuantParams:
+    """Return a grid around the same zero point with a scale of at least ``smallest``."""
+    if float(quant.scale[0]) >= smallest:
+        return quant
+    return replace(quant, scale=np.array([smallest], np.float32))
 
 
 def fixed_grid(scale: float, zero_point: int) -> QuantParams:
