@@ -169,7 +169,7 @@ def files(out: Path) -> dict[str, Any]:
     results: dict[str, Any] = {}
     for model in MODELS:
         for label, name in variants(model).items():
-            inspection = ENTRIES["tflite"].inspect(out / name)
+            inspection = ENTRIES["tflite"].load(out / name).inspect()
             manifest = out / f"{name}.json"
             comparison = json.loads(manifest.read_text())["comparison"] if manifest.exists() else {}
             results.setdefault(model, {})[label] = {
@@ -223,7 +223,7 @@ def accuracies(photos: Path, out: Path) -> dict[str, Any]:
 
 def _run(path: Path, inputs: np.ndarray) -> list[np.ndarray]:
     if path.suffix == ".onnx":
-        return ENTRIES["onnx"].run(path, inputs)
+        return ENTRIES["onnx"].load(path).run(inputs)
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path), num_threads=1)
