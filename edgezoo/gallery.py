@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
-
 from edgezoo.types import GalleryPhoto, Prediction
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -39,6 +37,8 @@ def top_predictions(logits: Array, names: Sequence[str]) -> tuple[Prediction, ..
 
 def thumbnail(path: Path) -> str:
     """Return a photo as a small base64 JPEG, its centre square."""
+    from PIL import Image, ImageOps
+
     with Image.open(path) as image:
         image.draft("RGB", (THUMBNAIL * 2, THUMBNAIL * 2))
         upright = ImageOps.exif_transpose(image).convert("RGB")

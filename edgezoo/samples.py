@@ -174,14 +174,15 @@ def split_digests(digests: Sequence[str]) -> Split:
 
 
 def random_inputs(shape: Shape, count: int, seed: int) -> NDArray[np.float32]:
-    """Return ``count`` inputs drawn from N(0, 1): (count, channels, height, width) float32.
+    """Return (count, *shape[1:]) standard normal float32 numbers, drawn from ``seed``.
 
-    ``shape`` is a model's input, (1, channels, height, width).
+    By torch's generator: numpy's would be 7 MB more to load.
     """
-    import numpy as np
+    import torch
 
-    generator = np.random.default_rng(seed)
-    return generator.standard_normal((count, *shape[1:]), dtype=np.float32)
+    generator = torch.Generator().manual_seed(seed)
+    drawn: NDArray[np.float32] = torch.randn((count, *shape[1:]), generator=generator).numpy()
+    return drawn
 
 
 # ----------------------------------------------------------------------------- pictures

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,8 @@ import torch
 from edgezoo import artifacts
 from edgezoo.converters.capture import capture
 from edgezoo.converters.formats import ENTRIES
-from edgezoo.converters.produce import Check, Job, produce
-from edgezoo.converters.verify import first_non_finite, verify_file
+from edgezoo.converters.produce import Job, count_macs, produce, write
+from edgezoo.converters.verify import Check, first_non_finite, verify_file
 from edgezoo.errors import (
     ArtifactError,
     NonFiniteError,
@@ -27,7 +29,7 @@ from edgezoo.errors import (
 from edgezoo.gallery import build_gallery
 from edgezoo.graph.graph import Graph
 from edgezoo.graph.passes import optimize
-from edgezoo.graph.threads import one_thread
+from edgezoo.graph.runtime import one_thread, return_memory
 from edgezoo.models.resolve import load_model
 from edgezoo.quantization.calibrate import quantize
 from edgezoo.quantization.recipes import get_recipe
@@ -152,17 +154,30 @@ def formats(to: Format | Sequence[Format]) -> tuple[Format, ...]:
 
 
 def make(wanted: Wanted, build: Callable[[], Made], progress: Progress) -> tuple[Artifact, ...]:
-    """Return the wanted artifacts, making those that no identical earlier run left behind."""
+    """Return the wanted artifacts, making those that no identical earlier run left behind.
+
+    All files are written before the first is run: by then the graph's weights can be let go.
+    """
     found = {
         format: None if wanted.force else artifacts.find_existing(wanted.path(format), wanted.key)
         for format in wanted.formats
     }
-    if any(artifact is None for artifact in found.values()):
-        made = build()
-        for format, artifact in found.items():
-            if artifact is None:
-                progress(f"writing and verifying {wanted.path(format).name}")
-                found[format] = produce(_job(wanted, format, made))
+    missing = [format for format, artifact in found.items() if artifact is None]
+    with ExitStack() as stack:
+        files = {
+            format: stack.enter_context(artifacts.staged(wanted.path(format))) for format in missing
+        }
+        made = build() if missing else None
+        for format, file in files.items():
+            assert made is not None
+            progress(f"writing {wanted.path(format).name}")
+            write(made.graph, format, wanted.io_dtype, file)
+        jobs = {format: _job(wanted, format, made) for format in missing if made is not None}
+        del made
+        return_memory()
+        for format, job in jobs.items():
+            progress(f"verifying {job.path.name}")
+            found[format] = produce(job, files[format])
     return tuple(artifact for artifact in found.values() if artifact is not None)
 
 
@@ -172,24 +187,45 @@ def _job(wanted: Wanted, format: Format, made: Made) -> Job:
         path=wanted.path(format),
         format=format,
         recipe=wanted.recipe,
-        graph=made.graph,
-        float_graph=made.float_graph,
         check=made.check,
+        float_graph=partial(captured, loaded, _silent),
         origin=loaded.origin,
         preprocessing=loaded.preprocessing,
         key=wanted.key,
+        nodes=len(made.float_graph.nodes),
+        macs=count_macs(made.float_graph),
+        params=sum(p.numel() for p in loaded.module.parameters()),
         io_dtype=wanted.io_dtype,
         published={} if loaded.spec is None else loaded.spec.published,
         quantization=made.quantization,
-        params=sum(p.numel() for p in loaded.module.parameters()),
+        parent=_parent(wanted, format),
     )
+
+
+def _parent(wanted: Wanted, format: Format) -> str | None:
+    """Return the sha256 of the float artifact beside a quantized one, if it is of the same network."""
+    if wanted.recipe.weight_bits is None:
+        return None
+    path = dataclasses.replace(wanted, recipe=get_recipe("fp32"), io_dtype="float32").path(format)
+    try:
+        manifest = artifacts.read_manifest(path)
+    except ArtifactError:
+        return None
+    same = artifacts.origin_of(manifest) == wanted.loaded.origin
+    return str(manifest["sha256"]) if same else None
+
+
+def _silent(message: str) -> None:
+    """Report nothing."""
 
 
 def captured(loaded: LoadedModel, progress: Progress) -> Graph:
     """Return the optimized graph of a module."""
     progress(f"capturing {loaded.name}")
     with one_thread():
-        return optimize(capture(loaded.module, loaded.origin.input, name=loaded.name))
+        graph = optimize(capture(loaded.module, loaded.origin.input, name=loaded.name))
+    return_memory()
+    return graph
 
 
 def photos_for(
@@ -311,7 +347,7 @@ def quantized(loaded: LoadedModel, photos: PhotoSet, progress: Progress) -> Made
 class Rebuilt:
     """The PyTorch network of an artifact, built anew, as something to compare its files with."""
 
-    graph: Graph = field(repr=False)
+    graph: Callable[[], Graph] = field(repr=False)
     check: Check
 
 
@@ -326,7 +362,7 @@ def rebuilt(
     loaded = load(file, weights=None, seed=seed, input=None, progress=progress)
     photos = None if samples is None else photos_for(loaded, samples, skip_bad, progress)
     check = check_with(loaded, photos, seed)
-    return Rebuilt(captured(loaded, progress), check)
+    return Rebuilt(partial(captured, loaded, progress), check)
 
 
 def verified(file: Path, manifest: Mapping[str, Any], network: Rebuilt) -> Artifact:
@@ -342,10 +378,8 @@ def verified(file: Path, manifest: Mapping[str, Any], network: Rebuilt) -> Artif
             file,
             manifest["format"],
             recipe,
-            network.check.inputs,
-            network.check.reference,
+            network.check,
             network.graph,
-            source=network.check.source,
         )
     except VerificationError as error:
         if recipe.activation_bits is None or network.check.source != "random":
