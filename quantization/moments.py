@@ -18,6 +18,7 @@ from torch import Tensor
 from edgezoo.graph.attrs import Conv2d
 from edgezoo.graph.graph import Graph, Node, Value
 
+SUM_RESOLUTION = 1e-5
 FEWEST_POSITIONS, MOST_POSITIONS = 12, 64  # sampled per photo and layer
 
 
@@ -47,13 +48,21 @@ class Moments:
         return self.total / max(self.count, 1)
 
     def covariance(self) -> Tensor:
-        """Return the covariance of patches (groups, inputs, inputs)."""
+        """Return the covariance of patches (groups, inputs, inputs), positive definite.
+
+        The float32 sums know second moments to a few millionths: the diagonal gets that much more, or an
+        input that never changes would have a negative variance.
+        """
         mean = self.mean()
         groups, inputs = self.total.shape
         if groups > inputs:
             upper = torch.triu(self.products, 1)
             self.products = torch.triu(self.products) + upper.transpose(1, 2)
-        return self.products / max(self.count, 1) - mean.unsqueeze(2) * mean.unsqueeze(1)
+        second = self.products / max(self.count, 1)
+        covariance = second - mean.unsqueeze(2) * mean.unsqueeze(1)
+        diagonal = torch.diagonal(covariance, dim1=1, dim2=2)
+        diagonal += SUM_RESOLUTION * torch.diagonal(second, dim1=1, dim2=2)
+        return covariance
 
 
 def layer_shape(graph: Graph, node: Node) -> tuple[int, int]:
