@@ -18,20 +18,27 @@ from torch import Tensor
 from edgezoo.graph.attrs import Conv2d
 from edgezoo.graph.graph import Graph, Node, Value
 
-SUM_RESOLUTION = 1e-5
 FEWEST_POSITIONS, MOST_POSITIONS = 12, 64  # sampled per photo and layer
 
 
 @dataclass(slots=True)
 class Moments:
-    """Sums over patches: ``total`` (groups, inputs), ``products`` (groups, inputs, inputs)."""
+    """Sums over patches less ``centre``: ``total`` (groups, inputs), ``products`` (groups, inputs, inputs).
+
+    ``centre`` is the mean of the first patches: float32 sums of squares about 0 would drown the
+    variance of an input that hardly changes.
+    """
 
     count: int
     total: Tensor
     products: Tensor
+    centre: Tensor | None = None
 
     def add(self, patches: Tensor) -> None:
         """Take in patches (positions, groups, inputs)."""
+        if self.centre is None:
+            self.centre = patches.mean(0)
+        patches = patches - self.centre
         self.count += len(patches)
         self.total += patches.sum(0)
         groups, inputs = self.total.shape
@@ -45,24 +52,17 @@ class Moments:
 
     def mean(self) -> Tensor:
         """Return the mean patch (groups, inputs)."""
-        return self.total / max(self.count, 1)
+        offset = self.total / max(self.count, 1)
+        return offset if self.centre is None else self.centre + offset
 
     def covariance(self) -> Tensor:
-        """Return the covariance of patches (groups, inputs, inputs), positive definite.
-
-        The float32 sums know second moments to a few millionths: the diagonal gets that much more, or an
-        input that never changes would have a negative variance.
-        """
-        mean = self.mean()
+        """Return the covariance of patches (groups, inputs, inputs)."""
+        mean = self.total / max(self.count, 1)
         groups, inputs = self.total.shape
         if groups > inputs:
             upper = torch.triu(self.products, 1)
             self.products = torch.triu(self.products) + upper.transpose(1, 2)
-        second = self.products / max(self.count, 1)
-        covariance = second - mean.unsqueeze(2) * mean.unsqueeze(1)
-        diagonal = torch.diagonal(covariance, dim1=1, dim2=2)
-        diagonal += SUM_RESOLUTION * torch.diagonal(second, dim1=1, dim2=2)
-        return covariance
+        return self.products / max(self.count, 1) - mean.unsqueeze(2) * mean.unsqueeze(1)
 
 
 def layer_shape(graph: Graph, node: Node) -> tuple[int, int]:

@@ -38,8 +38,8 @@ def test_percentile_is_the_quantile(
     low, high = percentile(share)(observed(noise))
     expected = (1 - share) / 2 * noise.size
     # the limits are the outer edges of bins, so a few numbers of those bins stay inside
-    assert expected * 0.9 - 3 <= (noise < low).sum() <= expected
-    assert expected * 0.9 - 3 <= (noise > high).sum() <= expected
+    assert expected * 0.9 - 3 <= (noise < low).sum() <= expected + 1
+    assert expected * 0.9 - 3 <= (noise > high).sum() <= expected + 1
 
 
 def test_percentile_drops_one_outlier_and_never_leaves_what_was_seen() -> None:
