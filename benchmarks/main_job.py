@@ -3,7 +3,7 @@
     python -m benchmarks.main_job --peer-python PEER/bin/python --photos PHOTOS --out DIR
 
 PEER is an environment with ``benchmarks/requirements-litert-torch.txt``; PHOTOS has the folders
-``calibration`` and ``test`` of ``python -m benchmarks.demo_photos PHOTOS --crops 6 --split``.
+``calibration`` and ``test`` of ``python -m benchmarks.demo_photos PHOTOS --crops 6 --split 0.5``.
 Prints the tables of ``benchmarks/README.md``.
 """
 
@@ -169,7 +169,7 @@ def files(out: Path) -> dict[str, Any]:
     results: dict[str, Any] = {}
     for model in MODELS:
         for label, name in variants(model).items():
-            inspection = ENTRIES["tflite"].inspect(out / name)
+            inspection = ENTRIES["tflite"].load(out / name).inspect()
             manifest = out / f"{name}.json"
             comparison = json.loads(manifest.read_text())["comparison"] if manifest.exists() else {}
             results.setdefault(model, {})[label] = {
@@ -223,7 +223,7 @@ def accuracies(photos: Path, out: Path) -> dict[str, Any]:
 
 def _run(path: Path, inputs: np.ndarray) -> list[np.ndarray]:
     if path.suffix == ".onnx":
-        return ENTRIES["onnx"].run(path, inputs)
+        return ENTRIES["onnx"].load(path).run(inputs)
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path), num_threads=1)

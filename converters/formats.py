@@ -8,34 +8,34 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from edgezoo.graph.graph import Graph
-from edgezoo.types import Format, IoDtype
+from edgezoo.types import Format, Inspection, IoDtype
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """What the runtime made of a file: its operators by name, and XNNPACK partitions (TFLite)."""
+class Runner(Protocol):
+    """A model file loaded into its runtime."""
 
-    ops: Mapping[str, int]
-    partitions: int | None = None
+    def run(self, inputs: Array) -> list[Array]:
+        """Return the outputs (n, …) in PyTorch's layout for inputs (n, …)."""
+
+    def inspect(self) -> Inspection:
+        """Return what the runtime made of the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormatEntry:
-    """``write`` gives the file's bytes; ``run`` the outputs (n, …) in PyTorch's layout for inputs
-    (n, …); ``inspect`` the operators; ``intermediates`` every value of one run that the file still
-    holds under a name of the graph, in PyTorch's layout.
+    """``write`` gives the file's bytes, ``load`` a runner for a file, and ``intermediates`` every value
+    of one run that the file still holds under a name of the graph, in PyTorch's layout.
     """
 
     write: Callable[[Graph, IoDtype], bytes | memoryview]
-    run: Callable[[Path, Array], list[Array]]
-    inspect: Callable[[Path], Inspection]
+    load: Callable[[Path], Runner]
     intermediates: Callable[[Path, Array, Graph], dict[str, Array]]
 
 
@@ -45,16 +45,10 @@ def _write_tflite(graph: Graph, io_dtype: IoDtype) -> memoryview:
     return tflite_bytes(graph, io_dtype=io_dtype)
 
 
-def _run_tflite(path: Path, inputs: Array) -> list[Array]:
+def _load_tflite(path: Path) -> Runner:
     from edgezoo.converters.tflite.runner import TfliteRunner
 
-    return TfliteRunner(path).run(inputs)
-
-
-def _inspect_tflite(path: Path) -> Inspection:
-    from edgezoo.converters.tflite.runner import TfliteRunner
-
-    return Inspection(*TfliteRunner(path).op_counts())
+    return TfliteRunner(path)
 
 
 def _intermediates_tflite(path: Path, inputs: Array, graph: Graph) -> dict[str, Array]:
@@ -69,16 +63,10 @@ def _write_onnx(graph: Graph, io_dtype: IoDtype) -> bytes:
     return onnx_bytes(graph)
 
 
-def _run_onnx(path: Path, inputs: Array) -> list[Array]:
-    from edgezoo.converters.onnx.runner import run_onnx
+def _load_onnx(path: Path) -> Runner:
+    from edgezoo.converters.onnx.runner import load_onnx
 
-    return run_onnx(path, inputs)
-
-
-def _inspect_onnx(path: Path) -> Inspection:
-    from edgezoo.converters.onnx.intermediates import onnx_op_counts
-
-    return Inspection(onnx_op_counts(path))
+    return load_onnx(path)
 
 
 def _intermediates_onnx(path: Path, inputs: Array, graph: Graph) -> dict[str, Array]:
@@ -88,6 +76,6 @@ def _intermediates_onnx(path: Path, inputs: Array, graph: Graph) -> dict[str, Ar
 
 
 ENTRIES: Mapping[Format, FormatEntry] = {
-    "tflite": FormatEntry(_write_tflite, _run_tflite, _inspect_tflite, _intermediates_tflite),
-    "onnx": FormatEntry(_write_onnx, _run_onnx, _inspect_onnx, _intermediates_onnx),
+    "tflite": FormatEntry(_write_tflite, _load_tflite, _intermediates_tflite),
+    "onnx": FormatEntry(_write_onnx, _load_onnx, _intermediates_onnx),
 }

@@ -16,7 +16,16 @@ from edgezoo.converters.formats import ENTRIES
 from edgezoo.converters.verify import verify_file
 from edgezoo.graph.graph import Graph
 from edgezoo.graph.ops import OPS
-from edgezoo.types import Artifact, Format, IoDtype, Origin, Preprocessing, Recipe, to_json
+from edgezoo.types import (
+    Artifact,
+    Format,
+    Inspection,
+    IoDtype,
+    Origin,
+    Preprocessing,
+    Recipe,
+    to_json,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -68,7 +77,9 @@ def produce(job: Job) -> Artifact:
         data = ENTRIES[job.format].write(job.graph, job.io_dtype)
         temporary.write_bytes(data)
         del data
+        runner = ENTRIES[job.format].load(temporary)
         comparison = verify_file(
+            runner,
             temporary,
             job.format,
             job.recipe,
@@ -79,7 +90,7 @@ def produce(job: Job) -> Artifact:
             held_out=job.check.held_out,
             name=job.path,
         )
-        manifest = _manifest(job, temporary, to_json(comparison))
+        manifest = _manifest(job, temporary, to_json(comparison), runner.inspect())
         publish(temporary, job.path, manifest)
     return artifact_of(job.path, manifest)
 
@@ -100,8 +111,7 @@ def versions(format: Format) -> dict[str, str]:
     return {name: metadata.version(name) for name in names}
 
 
-def _manifest(job: Job, file: Path, comparison: Any) -> dict[str, Any]:
-    inspection = ENTRIES[job.format].inspect(file)
+def _manifest(job: Job, file: Path, comparison: Any, inspection: Inspection) -> dict[str, Any]:
     return {
         "schema": 1,
         "path": job.path.name,

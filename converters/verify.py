@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from edgezoo.compare import compare, sqnr_db
-from edgezoo.converters.formats import ENTRIES
+from edgezoo.converters.formats import ENTRIES, Runner
 from edgezoo.errors import NonFiniteError, VerificationError
 from edgezoo.graph.graph import Graph, Value
 from edgezoo.graph.interpreter import compile_graph
@@ -22,6 +22,7 @@ JUMP_DB = 6.0  # half of the amplitude lost in one node
 
 
 def verify_file(
+    runner: Runner,
     path: Path,
     format: Format,
     recipe: Recipe,
@@ -33,7 +34,7 @@ def verify_file(
     held_out: bool | None = None,
     name: Path | None = None,
 ) -> Comparison:
-    """Run ``path`` on ``inputs`` (n, …) and compare with PyTorch's ``reference`` outputs.
+    """Run ``path``, which ``runner`` has loaded, on ``inputs`` (n, …) and compare with PyTorch's ``reference`` outputs.
 
     ``name`` is what messages call the file (it may still lie under a temporary name).
 
@@ -42,7 +43,7 @@ def verify_file(
         VerificationError: the SQNR is under the recipe's floor; the first bad value is named.
     """
     shown = (name or path).name
-    outputs = ENTRIES[format].run(path, inputs)
+    outputs = runner.run(inputs)
     if not all(np.isfinite(array).all() for array in outputs):
         raise NonFiniteError(
             f"{shown} computes NaN or infinity on inputs where PyTorch does not; "

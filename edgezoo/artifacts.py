@@ -258,9 +258,11 @@ def find_existing(path: Path, key: str) -> Artifact | None:
 
 
 def _describe(manifest: Mapping[str, Any]) -> str:
-    origin = manifest.get("origin", {})
+    origin, compared = manifest.get("origin", {}), manifest.get("comparison", {})
+    inputs = "photos" if compared.get("inputs") == "photos" else "random inputs"
     shape = "x".join(map(str, origin.get("input", [])))
     return (
         f"{origin.get('model')}, weights {origin.get('weights')}, seed {origin.get('seed')}, "
-        f"input {shape}, recipe {manifest.get('recipe')}"
+        f"input {shape}, recipe {manifest.get('recipe')}, "
+        f"compared on {compared.get('samples')} {inputs}"
     )

@@ -338,6 +338,7 @@ def verified(file: Path, manifest: Mapping[str, Any], network: Rebuilt) -> Artif
     recipe = get_recipe(manifest["recipe"])
     try:
         comparison = verify_file(
+            ENTRIES[manifest["format"]].load(file),
             file,
             manifest["format"],
             recipe,
@@ -372,6 +373,6 @@ def gallery_of(
         return ()
     outputs = {"pytorch": reference}
     for artifact in made:
-        outputs[artifact.path.name] = ENTRIES[artifact.format].run(artifact.path, inputs)[0]
+        outputs[artifact.path.name] = ENTRIES[artifact.format].load(artifact.path).run(inputs)[0]
     seen = [index in split.calibration for index in order]
     return build_gallery([photos.paths[index] for index in order], outputs, loaded.labels, seen)

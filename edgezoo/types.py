@@ -165,6 +165,14 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a runtime made of a file: its operators by name, and XNNPACK partitions (TFLite)."""
+
+    ops: Mapping[str, int]
+    partitions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A numeric scheme: bits of weights and activations, and the SQNR below which it failed.
 

@@ -1,8 +1,7 @@
-"""Looks into an ONNX file: its operators, and what it computes on the way, under the graph's names."""
+"""Looks into an ONNX file: what it computes on the way, under the graph's names."""
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,6 @@ from edgezoo.converters.onnx.runner import run_onnx
 from edgezoo.graph.graph import Graph
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-
-def onnx_op_counts(path: Path) -> dict[str, int]:
-    """Return the file's operators by name."""
-    model = onnx.load(path, load_external_data=False)
-    return dict(Counter(node.op_type for node in model.graph.node))
 
 
 def onnx_intermediates(path: Path, inputs: Array, graph: Graph) -> dict[str, Array]:

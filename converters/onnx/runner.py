@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgezoo.errors import ArtifactError
-from edgezoo.types import Shape
+from edgezoo.types import Inspection, Shape
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -23,6 +24,7 @@ class OnnxModel:
     """A loaded model with one float32 input of ``input_shape``."""
 
     session: InferenceSession = field(repr=False)
+    source: bytes | Path = field(repr=False)
     input_name: str
     input_shape: Shape
 
@@ -42,6 +44,14 @@ class OnnxModel:
             np.concatenate([np.atleast_1d(part) for part in outputs])
             for outputs in zip(*parts, strict=True)
         ]
+
+    def inspect(self) -> Inspection:
+        """Return the operators that the file holds (ONNX Runtime fuses them when it loads it)."""
+        import onnx
+
+        source = self.source
+        model = onnx.load(source) if isinstance(source, Path) else onnx.load_from_string(source)
+        return Inspection(Counter(node.op_type for node in model.graph.node))
 
 
 def load_onnx(model: bytes | Path, *, threads: int = 1) -> OnnxModel:
@@ -76,7 +86,7 @@ def load_onnx(model: bytes | Path, *, threads: int = 1) -> OnnxModel:
             f"ONNX Runtime cannot load {name} ({reason}); convert it again"
         ) from error
     (argument,) = session.get_inputs()
-    return OnnxModel(session, argument.name, tuple(argument.shape))
+    return OnnxModel(session, model, argument.name, tuple(argument.shape))
 
 
 def run_onnx(

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgezoo.converters.tflite.layout import default_order
 from edgezoo.errors import ArtifactError
+from edgezoo.types import Inspection
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -57,7 +58,7 @@ class TfliteRunner:
         self._feed(inputs[: self.batch])
         return [_real(self._tensor(detail), detail) for detail in self.outputs]
 
-    def op_counts(self) -> tuple[dict[str, int], int | None]:
+    def inspect(self) -> Inspection:
         """Return the model's own operators by name, and the number of XNNPACK partitions."""
         counts: dict[str, int] = {}
         partitions = 0
@@ -66,7 +67,7 @@ class TfliteRunner:
                 partitions += 1
             else:
                 counts[op["op_name"]] = counts.get(op["op_name"], 0) + 1
-        return counts, partitions
+        return Inspection(counts, partitions)
 
     def _invoke(self, batch: Array) -> list[Array]:
         self._feed(batch)

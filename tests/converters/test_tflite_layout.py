@@ -49,7 +49,9 @@ def numbered(shape: Shape) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
 
 
 @given(ordered(), st.data())
-def test_a_permutation_relabels_the_stored_axes(case: tuple[Shape, Order], data: st.DataObject) -> None:
+def test_a_permutation_relabels_the_stored_axes(
+    case: tuple[Shape, Order], data: st.DataObject
+) -> None:
     shape, order = case
     permutation = tuple(data.draw(st.permutations(range(len(shape)))))
     logical = numbered(shape)
@@ -114,9 +116,7 @@ def test_a_reshape_that_leaves_the_bytes_alone(
 def orders(rank: int) -> list[Order]:
     if rank == 0:
         return [()]
-    return [
-        (*rest[:i], rank - 1, *rest[i:]) for rest in orders(rank - 1) for i in range(rank)
-    ]
+    return [(*rest[:i], rank - 1, *rest[i:]) for rest in orders(rank - 1) for i in range(rank)]
 
 
 @given(ordered())

@@ -80,7 +80,10 @@ def _conv(b: Builder, random: Random, x: Ref) -> Ref | None:
     channels, height, width = x.shape[1:]
     groups = int(random.choice([g for g in range(1, channels + 1) if channels % g == 0]))
     out = groups * int(random.integers(1, 3))
-    kernel = (int(random.integers(1, min(height, 3) + 1)), int(random.integers(1, min(width, 3) + 1)))
+    kernel = (
+        int(random.integers(1, min(height, 3) + 1)),
+        int(random.integers(1, min(width, 3) + 1)),
+    )
     pads: A.Padding = tuple(int(p) for p in random.integers(0, 3, 4))  # type: ignore[assignment]
     weight = _constant(random, out, channels // groups, *kernel) / 4
     attrs = A.Conv2d(None, _pair(random, 1, 3), pads, (1, 1), groups)

@@ -64,7 +64,10 @@ BROKEN: dict[str, tuple[Any, str]] = {
         lambda g: replace(g, nodes=(*g.nodes, Node("relu", ("a",), "x"))),
         "x is written twice",
     ),
-    "outputs what nobody makes": (lambda g: replace(g, outputs=("y",)), r"outputs \['y'\] are never"),
+    "outputs what nobody makes": (
+        lambda g: replace(g, outputs=("y",)),
+        r"outputs \['y'\] are never",
+    ),
     "a constant of another shape": (
         lambda g: replace(g, constants={"w": np.ones((3, 1), np.float32)}),
         r"constant w: float32\(3, 1\)",

@@ -153,7 +153,9 @@ def test_the_differentiable_form_gives_the_same(
     plain = torch.tensor(numbers)
     found = fake_quantized(plain.clone().requires_grad_(), quant).detach()
     position = plain.double() / float(quant.scale[0])
-    near_tie = ((position - position.floor() - 0.5).abs() < 1e-3 * position.abs().clamp(min=1)).double()
+    near_tie = (
+        (position - position.floor() - 0.5).abs() < 1e-3 * position.abs().clamp(min=1)
+    ).double()
     off = (found - fake_quantized(plain.clone(), quant)).abs()
     assert torch.all(off <= near_tie * 1.01 * scale + 1e-4 * plain.abs())
 
@@ -177,7 +179,9 @@ def test_gradients_pass_straight_through_where_nothing_clips() -> None:
     # the output's grid starts at 0 and the input's ends at 6.35: both ends stop the gradient
     assert x.grad is not None
     assert x.grad.tolist() == [[0.0, 3.0, 3.0, 0.0]]
-    assert y.tolist() == [[0.0, pytest.approx(0.9), pytest.approx(6.0), pytest.approx(19.05, abs=0.06)]]
+    assert y.tolist() == [
+        [0.0, pytest.approx(0.9), pytest.approx(6.0), pytest.approx(19.05, abs=0.06)]
+    ]
 
 
 def test_values_are_rounded_unless_told_otherwise() -> None:
