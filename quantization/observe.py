@@ -31,7 +31,10 @@ class Observer:
         flat = in_memory_order(tensor)
         lowest, highest = (float(item) for item in torch.aminmax(flat))
         # numpy's minimum keeps NaN, Python's min() may drop it
-        self.low, self.high = float(np.minimum(self.low, lowest)), float(np.maximum(self.high, highest))
+        self.low, self.high = (
+            float(np.minimum(self.low, lowest)),
+            float(np.maximum(self.high, highest)),
+        )
         self._widen(max(abs(lowest), abs(highest)))
         if self.limit > 0:
             sample = flat[:: stride(flat.numel())].float()

@@ -174,7 +174,9 @@ def test_every_layer_can_be_looked_at(tmp_path: Path, format: Format, recipe: st
 def test_a_small_fault_is_under_the_floor_of_floats_too(tmp_path: Path, format: Format) -> None:
     path = written(tmp_path, format, "fp32")
     CORRUPT[format](path, "mixer", lambda weight: weight * 1.01)
-    with pytest.raises(VerificationError, match=r"under the 80 dB that fp32 needs.*jumps at mixer "):
+    with pytest.raises(
+        VerificationError, match=r"under the 80 dB that fp32 needs.*jumps at mixer "
+    ):
         verified(path, format, "fp32")
 
 

@@ -184,7 +184,9 @@ def test_values_on_one_fixed_grid_join_as_they_are() -> None:
 
 def test_float_islands_have_borders_on_both_sides() -> None:
     graph = prepared(lambda x, m: m(torch.exp(torch.sin(m(x))) + 1) + torch.sin(m(x)), conv())
-    kinds = Counter(node.output.rsplit("/", 1)[1] for node in graph.nodes if node.op == "requantize")
+    kinds = Counter(
+        node.output.rsplit("/", 1)[1] for node in graph.nodes if node.op == "requantize"
+    )
     # m(x) is one node per call: two leave, exp and sin come back
     assert kinds == {"real": 2, "integer": 2}
 

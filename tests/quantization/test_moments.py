@@ -112,7 +112,9 @@ def test_moments_are_numpys(groups: int, inputs: int) -> None:
     moments.add(torch.from_numpy(patches[:10].astype(np.float32)))  # and may go on after a reading
     both = np.concatenate((patches, patches[:10]))
     expected = np.cov(both[:, 0].T, bias=True)
-    assert np.allclose(moments.covariance().numpy()[0], expected, atol=2e-3 * np.diag(expected).max())
+    assert np.allclose(
+        moments.covariance().numpy()[0], expected, atol=2e-3 * np.diag(expected).max()
+    )
 
 
 def test_a_constant_input_has_no_variance() -> None:
@@ -125,7 +127,9 @@ def test_a_constant_input_has_no_variance() -> None:
 
 def test_the_watch_sees_every_layer_that_reads_a_value() -> None:
     graph = capture(
-        Apply(lambda x, a, b: a(x) + b(x), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 3, padding=1)).eval(),
+        Apply(
+            lambda x, a, b: a(x) + b(x), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 3, padding=1)
+        ).eval(),
         (1, 4, 5, 5),
     )
     layers = [node for node in graph.nodes if node.op == "conv2d"]

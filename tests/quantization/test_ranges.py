@@ -32,9 +32,7 @@ def test_min_max_keeps_everything(noise: Array) -> None:
 
 
 @pytest.mark.parametrize("share", [0.99, 0.9999])
-def test_percentile_is_the_quantile(
-    noise: Array, share: float
-) -> None:
+def test_percentile_is_the_quantile(noise: Array, share: float) -> None:
     low, high = percentile(share)(observed(noise))
     expected = (1 - share) / 2 * noise.size
     # the limits are the outer edges of bins, so a few numbers of those bins stay inside
@@ -66,7 +64,9 @@ def test_least_squares_beats_everything(name: str) -> None:
     observer = observed(array)
     found = error(array, mean_squared_error(observer))
     # 5 %: histogram bins, a coarse grid of shrink factors
-    assert found <= 1.05 * min(error(array, min_max(observer)), error(array, percentile(0.999)(observer)))
+    assert found <= 1.05 * min(
+        error(array, min_max(observer)), error(array, percentile(0.999)(observer))
+    )
     if name == "laplace":
         assert found < 0.9 * error(array, min_max(observer))
 

@@ -164,7 +164,10 @@ def test_a_layer_whose_input_never_changes_is_rounded_without_nan() -> None:
     (careful,) = rounded.values()
     assert np.isfinite(careful.bias).all()
     real = dequantized(careful.weight, careful.quant)
-    assert np.abs(real - graph.constants[graph.nodes[0].inputs[1]]).max() <= 2 * careful.quant.scale.max()
+    assert (
+        np.abs(real - graph.constants[graph.nodes[0].inputs[1]]).max()
+        <= 2 * careful.quant.scale.max()
+    )
 
 
 def test_a_layer_that_was_never_run_is_rounded_to_the_nearest() -> None:
