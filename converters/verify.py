@@ -34,9 +34,10 @@ def verify_file(
     held_out: bool | None = None,
     name: Path | None = None,
 ) -> Comparison:
-    """Run ``path``, which ``runner`` has loaded, on ``inputs`` (n, …) and compare with PyTorch's ``reference`` outputs.
+    """Run ``path`` on ``inputs`` (n, …) and compare with PyTorch's ``reference`` outputs.
 
-    ``name`` is what messages call the file (it may still lie under a temporary name).
+    ``runner`` has loaded it; ``name`` is what messages call the file, which may still lie under a
+    temporary name.
 
     Raises:
         NonFiniteError: the file computes NaN or infinity.

@@ -61,7 +61,7 @@ def assemble(
         name: replace(value, quant=grids.get(name)) if name not in graph.constants else value
         for name, value in graph.values.items()
     }
-    constants: dict[str, Array] = dict(graph.constants)  # type: ignore[arg-type]  # np.generic
+    constants: dict[str, Array] = dict(graph.constants)
 
     def store(name: str, array: Array, quant: QuantParams) -> str:
         values[name] = Value(name, tuple(array.shape), str(array.dtype), quant)

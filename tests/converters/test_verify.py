@@ -215,9 +215,7 @@ def test_a_fall_is_measured_from_the_worst_input() -> None:
 
     names = [node.output for node in float_graph().nodes]
     steady = {name: off(name, 40.0) for name in names}
-    assert first_jump(exact, steady, float_graph()) == (names[0], pytest.approx(40), 60.0)
+    assert first_jump(exact, steady, float_graph()) == pytest.approx((names[0], 40.0, 60.0))
     fallen = {**steady, "mixer": off("mixer", 10.0), "head": off("head", 3.0)}
-    assert first_jump(exact, fallen, float_graph()) == (
-        "mixer", pytest.approx(10), pytest.approx(40)
-    )  # fmt: skip
+    assert first_jump(exact, fallen, float_graph()) == pytest.approx(("mixer", 10.0, 40.0))
     assert first_jump(exact, {}, float_graph()) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -136,12 +136,17 @@ class SoftMask(nn.Module):
         down = F.relu(self.normed(self.mask(F.max_pool2d(x, 3, 2, 1))))
         size = trunk.shape[2:]
         up = F.interpolate(down, size, mode="bilinear", align_corners=True) + trunk
-        return (1 + torch.sigmoid(self.last(up))) * trunk
+        masked: Tensor = (1 + torch.sigmoid(self.last(up))) * trunk
+        return masked
+
+
+def _zoo(name: str) -> nn.Module:
+    return get_model(name).build()
 
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
     **{
-        name: (lambda name=name: get_model(name).build(), (1, 3, 64, 64))
+        name: (partial(_zoo, name), (1, 3, 64, 64))
         for name in ("tf_efficientnet_lite0", "shufflenet_v1", "mnasnet_a1", "tf_efficientnet_b0")
     },
     "normalizer_free": (NormalizerFree, (1, 3, 16, 16)),
@@ -320,7 +325,7 @@ def test_other_padding_stays(forward: Callable[..., Tensor]) -> None:
 
 
 def test_padding_with_two_readers_stays_for_the_other() -> None:
-    def forward(x: Tensor, m: nn.Module) -> Tensor:
+    def forward(x: Tensor, m: nn.Module) -> Any:
         padded = F.pad(x, (1, 1, 1, 1))
         return m(padded) + padded
 
@@ -397,7 +402,7 @@ def test_a_scalar_that_adds_axes_does_not_fold() -> None:
 
 
 def test_a_convolution_with_another_reader_is_left_alone() -> None:
-    def shared(x: Tensor, m: nn.Module) -> Tensor:
+    def shared(x: Tensor, m: nn.Module) -> Any:
         y = m(x)
         return y * 2 + torch.sigmoid(y)
 
@@ -410,7 +415,7 @@ def test_a_convolution_with_another_reader_is_left_alone() -> None:
 
 
 def test_a_folded_result_with_two_readers_can_not_fold_again() -> None:
-    def forward(x: Tensor, m: nn.Module) -> Tensor:
+    def forward(x: Tensor, m: nn.Module) -> Any:
         y = m(x) * 2
         return y * 3 + torch.sigmoid(y)
 

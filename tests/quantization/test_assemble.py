@@ -145,7 +145,7 @@ def test_the_integer_graph_is_near_the_float_one() -> None:
 
 def test_rounded_holds_what_it_was_given() -> None:
     node = Node("linear", ("x", "w", "b"), "y")
-    weight, bias = np.float32([[1.27, -0.5]]), np.float32([0.25])
+    weight, bias = np.array([[1.27, -0.5]], np.float32), np.array([0.25], np.float32)
     rounded = round_to_nearest(node, weight, bias, 1.0)
     assert isinstance(rounded, Rounded)
     assert rounded.weight.tolist() == [[127, -50]]

@@ -27,7 +27,7 @@ numbers = st.lists(st.floats(-1e5, 1e5, width=32), min_size=1, max_size=30)
 @given(st.lists(numbers, min_size=1, max_size=6))
 def test_the_range_is_exact(batches: list[list[float]]) -> None:
     observer = seen(*(torch.tensor(batch) for batch in batches))
-    everything = np.concatenate([np.float32(batch) for batch in batches])
+    everything = np.concatenate([np.array(batch, np.float32) for batch in batches])
     assert (observer.low, observer.high) == (everything.min(), everything.max())
 
 
