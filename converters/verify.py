@@ -44,8 +44,8 @@ def verify_file(
 ) -> Comparison:
     """Run ``path``, which ``runner`` has loaded, and compare its outputs with PyTorch's.
 
-    ``float_graph`` is asked for only where something is wrong; ``name`` is what messages call the file
-    (it may still lie under a temporary name).
+    ``float_graph`` is asked for only where something is wrong; ``name`` is what messages call the
+    file, which may still lie under a temporary name.
 
     Raises:
         NonFiniteError: the file computes NaN or infinity.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from edgezoo.types import GalleryPhoto, Prediction
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +15,6 @@ import torch
 from edgezoo import artifacts
 from edgezoo.converters.capture import capture
 from edgezoo.converters.formats import ENTRIES
-from edgezoo.converters.produce import Job, count_macs, produce, write
 from edgezoo.converters.verify import Check, first_non_finite, verify_file
 from edgezoo.errors import (
     ArtifactError,
@@ -30,6 +27,7 @@ from edgezoo.gallery import build_gallery
 from edgezoo.graph.graph import Graph
 from edgezoo.graph.passes import optimize
 from edgezoo.graph.runtime import one_thread, return_memory
+from edgezoo.making import Made
 from edgezoo.models.resolve import load_model
 from edgezoo.quantization.calibrate import quantize
 from edgezoo.quantization.recipes import get_recipe
@@ -40,9 +38,7 @@ from edgezoo.types import (
     Artifact,
     Format,
     GalleryPhoto,
-    IoDtype,
     LoadedModel,
-    Recipe,
     Shape,
 )
 
@@ -51,35 +47,6 @@ Progress = Callable[[str], None]
 
 RANDOM_SAMPLES = 8
 CHECK_PHOTOS = 32  # a float file is compared on at most so many
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a verb is asked to make: one model in some formats, in one folder."""
-
-    loaded: LoadedModel
-    recipe: Recipe
-    io_dtype: IoDtype
-    folder: Path
-    formats: tuple[Format, ...]
-    key: str
-    force: bool = False
-
-    def path(self, format: Format) -> Path:
-        """Return where the artifact of ``format`` goes."""
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "_", self.loaded.name)
-        io = "_int8io" if self.io_dtype == "int8" else ""
-        return self.folder / f"{stem}_{self.recipe.name}{io}{SUFFIXES[format]}"
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """Graphs ready to be written, and what to verify them with."""
-
-    graph: Graph = field(repr=False)
-    float_graph: Graph = field(repr=False)
-    check: Check
-    quantization: Mapping[str, Any] | None = None
 
 
 def load(
@@ -153,72 +120,6 @@ def formats(to: Format | Sequence[Format]) -> tuple[Format, ...]:
     return asked
 
 
-def make(wanted: Wanted, build: Callable[[], Made], progress: Progress) -> tuple[Artifact, ...]:
-    """Return the wanted artifacts, making those that no identical earlier run left behind.
-
-    All files are written before the first is run: by then the graph's weights can be let go.
-    """
-    found = {
-        format: None if wanted.force else artifacts.find_existing(wanted.path(format), wanted.key)
-        for format in wanted.formats
-    }
-    missing = [format for format, artifact in found.items() if artifact is None]
-    with ExitStack() as stack:
-        files = {
-            format: stack.enter_context(artifacts.staged(wanted.path(format))) for format in missing
-        }
-        made = build() if missing else None
-        for format, file in files.items():
-            assert made is not None
-            progress(f"writing {wanted.path(format).name}")
-            write(made.graph, format, wanted.io_dtype, file)
-        jobs = {format: _job(wanted, format, made) for format in missing if made is not None}
-        del made
-        return_memory()
-        for format, job in jobs.items():
-            progress(f"verifying {job.path.name}")
-            found[format] = produce(job, files[format])
-    return tuple(artifact for artifact in found.values() if artifact is not None)
-
-
-def _job(wanted: Wanted, format: Format, made: Made) -> Job:
-    loaded = wanted.loaded
-    return Job(
-        path=wanted.path(format),
-        format=format,
-        recipe=wanted.recipe,
-        check=made.check,
-        float_graph=partial(captured, loaded, _silent),
-        origin=loaded.origin,
-        preprocessing=loaded.preprocessing,
-        key=wanted.key,
-        nodes=len(made.float_graph.nodes),
-        macs=count_macs(made.float_graph),
-        params=sum(p.numel() for p in loaded.module.parameters()),
-        io_dtype=wanted.io_dtype,
-        published={} if loaded.spec is None else loaded.spec.published,
-        quantization=made.quantization,
-        parent=_parent(wanted, format),
-    )
-
-
-def _parent(wanted: Wanted, format: Format) -> str | None:
-    """Return the sha256 of the float artifact beside a quantized one, if it is of the same network."""
-    if wanted.recipe.weight_bits is None:
-        return None
-    path = dataclasses.replace(wanted, recipe=get_recipe("fp32"), io_dtype="float32").path(format)
-    try:
-        manifest = artifacts.read_manifest(path)
-    except ArtifactError:
-        return None
-    same = artifacts.origin_of(manifest) == wanted.loaded.origin
-    return str(manifest["sha256"]) if same else None
-
-
-def _silent(message: str) -> None:
-    """Report nothing."""
-
-
 def captured(loaded: LoadedModel, progress: Progress) -> Graph:
     """Return the optimized graph of a module."""
     progress(f"capturing {loaded.name}")
@@ -226,6 +127,11 @@ def captured(loaded: LoadedModel, progress: Progress) -> Graph:
         graph = optimize(capture(loaded.module, loaded.origin.input, name=loaded.name))
     return_memory()
     return graph
+
+
+def graph_again(loaded: LoadedModel) -> Graph:
+    """Return the optimized graph once more, silently."""
+    return captured(loaded, lambda message: None)
 
 
 def photos_for(
@@ -315,7 +221,7 @@ def check_with(loaded: LoadedModel, photos: PhotoSet | None, seed: int) -> Check
 def converted(loaded: LoadedModel, photos: PhotoSet | None, seed: int, progress: Progress) -> Made:
     """Return the float32 graph, to be compared on the photos or on seeded random numbers."""
     graph = captured(loaded, progress)  # first: it says clearly why a network does not run
-    return Made(graph, graph, check_with(loaded, photos, seed))
+    return Made(graph, lambda: graph_again(loaded), check_with(loaded, photos, seed))
 
 
 def quantized(loaded: LoadedModel, photos: PhotoSet, progress: Progress) -> Made:
@@ -340,7 +246,7 @@ def quantized(loaded: LoadedModel, photos: PhotoSet, progress: Progress) -> Made
         "evaluation_photos": len(split.evaluation),
         "repairs": list(result.repairs),
     }
-    return Made(result.graph, graph, check, facts)
+    return Made(result.graph, lambda: graph_again(loaded), check, facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,5 +314,5 @@ def gallery_of(
     outputs = {"pytorch": reference}
     for artifact in made:
         outputs[artifact.path.name] = ENTRIES[artifact.format].load(artifact.path).run(inputs)[0]
-    seen = [index in split.calibration for index in order]
+    seen = [index in (*split.calibration, *split.selection) for index in order]
     return build_gallery([photos.paths[index] for index in order], outputs, loaded.labels, seen)

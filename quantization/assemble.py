@@ -61,7 +61,7 @@ def assemble(
         name: replace(value, quant=grids.get(name)) if name not in graph.constants else value
         for name, value in graph.values.items()
     }
-    constants: dict[str, Array] = dict(graph.constants)  # type: ignore[arg-type]  # np.generic
+    constants: dict[str, Array] = dict(graph.constants)
 
     def store(name: str, array: Array, quant: QuantParams) -> str:
         values[name] = Value(name, tuple(array.shape), str(array.dtype), quant)
@@ -83,11 +83,11 @@ def _weighted(graph: Graph, node: Node, grids: Any, rounded: Any, store: Any) ->
     """Round weight and bias; the bias has scale ``s_in * s_w`` and is int32."""
     source, weight_name, bias_name = node.inputs
     input_scale = float(grids[source].scale[0])
-    chosen = rounded.get(node.output) or round_to_nearest(
-        node, graph.constants[weight_name], graph.constants[bias_name], input_scale
-    )
-    scales = chosen.quant.scale.astype(np.float64) * input_scale
-    bias_quant = channel_grid(scales, 0, "int32")
+    chosen = rounded.get(node.output)
+    if chosen is None or _bias_overflows(chosen, input_scale):
+        bias = graph.constants[bias_name]
+        chosen = round_to_nearest(node, graph.constants[weight_name], bias, input_scale)
+    bias_quant = channel_grid(chosen.quant.scale.astype(np.float64) * input_scale, 0, "int32")
     prefix = f"{node.output}/int8"
     inputs = (
         source,
@@ -95,6 +95,12 @@ def _weighted(graph: Graph, node: Node, grids: Any, rounded: Any, store: Any) ->
         store(f"{prefix}/bias", to_grid(chosen.bias, bias_quant), bias_quant),
     )
     return replace(node, inputs=inputs)
+
+
+def _bias_overflows(chosen: Rounded, input_scale: float) -> bool:
+    """Tell whether weights that were rounded for a coarser input leave no room for their bias."""
+    limit = BIAS_STEPS * 4.0 * input_scale * chosen.quant.scale.astype(np.float64)
+    return bool(np.any(np.abs(chosen.bias) >= limit))
 
 
 def _with_integer_constants(graph: Graph, node: Node, grids: Any, store: Any) -> Node:

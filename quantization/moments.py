@@ -23,14 +23,22 @@ FEWEST_POSITIONS, MOST_POSITIONS = 12, 64  # sampled per photo and layer
 
 @dataclass(slots=True)
 class Moments:
-    """Sums over patches: ``total`` (groups, inputs), ``products`` (groups, inputs, inputs)."""
+    """Sums over patches less ``centre``: ``total`` (groups, inputs), ``products`` (groups, inputs, inputs).
+
+    ``centre`` is the mean of the first patches: float32 sums of squares about 0 would drown the
+    variance of an input that hardly changes.
+    """
 
     count: int
     total: Tensor
     products: Tensor
+    centre: Tensor | None = None
 
     def add(self, patches: Tensor) -> None:
         """Take in patches (positions, groups, inputs)."""
+        if self.centre is None:
+            self.centre = patches.mean(0)
+        patches = patches - self.centre
         self.count += len(patches)
         self.total += patches.sum(0)
         groups, inputs = self.total.shape
@@ -44,11 +52,12 @@ class Moments:
 
     def mean(self) -> Tensor:
         """Return the mean patch (groups, inputs)."""
-        return self.total / max(self.count, 1)
+        offset = self.total / max(self.count, 1)
+        return offset if self.centre is None else self.centre + offset
 
     def covariance(self) -> Tensor:
         """Return the covariance of patches (groups, inputs, inputs)."""
-        mean = self.mean()
+        mean = self.total / max(self.count, 1)
         groups, inputs = self.total.shape
         if groups > inputs:
             upper = torch.triu(self.products, 1)

@@ -30,7 +30,11 @@ class Observer:
         """Take in one more tensor."""
         flat = in_memory_order(tensor)
         lowest, highest = (float(item) for item in torch.aminmax(flat))
-        self.low, self.high = min(self.low, lowest), max(self.high, highest)
+        # numpy's minimum keeps NaN, Python's min() may drop it
+        self.low, self.high = (
+            float(np.minimum(self.low, lowest)),
+            float(np.maximum(self.high, highest)),
+        )
         self._widen(max(abs(lowest), abs(highest)))
         if self.limit > 0:
             sample = flat[:: stride(flat.numel())].float()

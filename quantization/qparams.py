@@ -51,7 +51,7 @@ def weight_scales(weight: Array, axis: int, smallest: Array | float = SMALLEST_S
     """Return per-channel scales ``max|w| / 127`` (channels,) float64, at least ``smallest``."""
     others = tuple(index for index in range(weight.ndim) if index != axis)
     largest = np.max(np.abs(weight.astype(np.float64)), axis=others)
-    return np.maximum(largest / SYMMETRIC_HIGH, smallest)
+    return np.asarray(np.maximum(largest / SYMMETRIC_HIGH, smallest))
 
 
 def channel_grid(scales: Array, axis: int, dtype: str = "int8") -> QuantParams:

@@ -31,8 +31,8 @@ def percentile(share: float) -> Rule:
             return min_max(observer)
         cumulative = np.cumsum(counts) / total
         tail = (1 - share) / 2
-        low = centres[np.searchsorted(cumulative, tail)]
-        high = centres[min(np.searchsorted(cumulative, 1 - tail), centres.size - 1)]
+        low = centres[int(np.searchsorted(cumulative, tail))]
+        high = centres[min(int(np.searchsorted(cumulative, 1 - tail)), centres.size - 1)]
         half_bin = observer.limit / centres.size
         return max(float(low) - half_bin, observer.low), min(float(high) + half_bin, observer.high)
 

@@ -125,7 +125,12 @@ def power(state: State, node: Node) -> None:
     _one_input(state, node, "POW", schema.PowOptionsT(), exponent)
 
 
-CLIPS = {(0.0, math.inf): "RELU", (0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1", (0.0, 1.0): "RELU_0_TO_1"}  # fmt: skip
+CLIPS = {
+    (0.0, math.inf): "RELU",
+    (0.0, 6.0): "RELU6",
+    (-1.0, 1.0): "RELU_N1_TO_1",
+    (0.0, 1.0): "RELU_0_TO_1",
+}
 
 
 @lowers("clip")

@@ -92,14 +92,15 @@ def _quantized(array: Array, detail: dict[str, Any]) -> Array:
     if detail["dtype"] is not np.int8:
         return np.ascontiguousarray(array, detail["dtype"])
     scale, zero_point = detail["quantization"]
-    return np.clip(np.round(array / scale) + zero_point, -128, 127).astype(np.int8)
+    steps = np.clip(np.round(array / scale) + zero_point, -128, 127)
+    return np.asarray(steps, np.int8)
 
 
 def _real(array: Array, detail: dict[str, Any]) -> Array:
     if detail["dtype"] is not np.int8:
         return array
     scale, zero_point = detail["quantization"]
-    return (array.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+    return np.asarray((array.astype(np.float32) - np.float32(zero_point)) * np.float32(scale))
 
 
 @contextmanager

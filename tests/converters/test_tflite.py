@@ -21,6 +21,7 @@ from edgezoo.graph.graph import Graph, Value
 from edgezoo.graph.ops import OPS
 from edgezoo.graph.passes import optimize
 from edgezoo.graph.passes.precision import round_constants
+from edgezoo.types import Inspection
 from tests.graph.case import Case, layers
 from tests.graph.cases import CASES
 
@@ -85,15 +86,14 @@ def test_buffers_are_aligned_and_bytes_are_reproducible(case: Case) -> None:
 def test_xnnpack_takes_the_whole_graph_but_the_ops_it_does_not_know(case: Case) -> None:
     runner = TfliteRunner(written(case))
     inspection = runner.inspect()
-    counts, partitions = inspection.ops, inspection.partitions
-    if OUTSIDE_XNNPACK & set(counts):
+    if OUTSIDE_XNNPACK & set(inspection.ops):
         details = runner._interpreter._get_ops_details()
         taken = [op for op in details if op["op_name"] == "DELEGATE"]
         covered = {int(index) for op in taken for index in op["outputs"]}
         outside = [op for op in details if op["op_name"] in OUTSIDE_XNNPACK]
         assert not any(int(index) in covered for op in outside for index in op["outputs"])
-    elif counts:
-        assert partitions == 1
+    elif inspection.ops:
+        assert inspection.partitions == 1
 
 
 def test_every_op_has_a_lowering() -> None:
@@ -118,8 +118,8 @@ def test_one_output_is_called_output() -> None:
 
 
 def test_a_shuffled_network_needs_no_gather_and_no_more_transposes_than_shuffles() -> None:
-    counts = TfliteRunner(written(named("channel_shuffle"))).inspect().ops
-    assert counts == {"RESHAPE": 2, "TRANSPOSE": 1}
+    inspection = TfliteRunner(written(named("channel_shuffle"))).inspect()
+    assert inspection.ops == {"RESHAPE": 2, "TRANSPOSE": 1}
 
 
 def test_a_non_negative_input_is_padded_with_zeros_before_a_max_pool() -> None:
@@ -128,8 +128,7 @@ def test_a_non_negative_input_is_padded_with_zeros_before_a_max_pool() -> None:
     assert TfliteRunner(written(pool)).inspect().ops == {"PADV2": 1, "MAX_POOL_2D": 1}
     rectified = layers("relu_pool", lambda: (nn.ReLU(), nn.MaxPool2d(3, 2, 1)), shape)
     inspection = TfliteRunner(written(rectified)).inspect()
-    counts, partitions = inspection.ops, inspection.partitions
-    assert (counts, partitions) == ({"RELU": 1, "PAD": 1, "MAX_POOL_2D": 1}, 1)
+    assert inspection == Inspection({"RELU": 1, "PAD": 1, "MAX_POOL_2D": 1}, 1)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +148,7 @@ def test_a_non_negative_input_is_padded_with_zeros_before_a_max_pool() -> None:
     ],
 )
 def test_no_operator_is_written_in_vain(name: str, operators: dict[str, int]) -> None:
-    counts = TfliteRunner(written(named(name))).inspect().ops
+    counts = dict(TfliteRunner(written(named(name))).inspect().ops)
     if name == "permute":
         counts.pop("TRANSPOSE")
     assert counts == operators

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -39,7 +40,7 @@ def reshapes(draw: st.DrawFn) -> tuple[Shape, Shape]:
     def grouped() -> Shape:
         cuts = sorted(draw(st.sets(st.integers(0, len(factors)), max_size=4)))
         edges = [0, *cuts, len(factors)]
-        return tuple(prod(factors[a:b]) for a, b in zip(edges, edges[1:], strict=False))
+        return tuple(prod(factors[a:b]) for a, b in pairwise(edges))
 
     return grouped(), grouped()
 

@@ -39,9 +39,9 @@ def fold_affine(graph: Graph) -> Graph:
 
 def _constant_second(edit: Edit, node: Node) -> Node:
     """Put the constant second; ``x - c`` becomes ``x + (-c)``."""
-    if node.op in ("add", "mul") and edit.array(node.inputs[0]) is not None:
-        if edit.array(node.inputs[1]) is None:
-            return replace(node, inputs=(node.inputs[1], node.inputs[0]))
+    first_alone = [edit.array(name) is not None for name in node.inputs] == [True, False]
+    if node.op in ("add", "mul") and first_alone:
+        return replace(node, inputs=(node.inputs[1], node.inputs[0]))
     if node.op == "sub" and (array := edit.array(node.inputs[1])) is not None:
         negative = edit.constant(f"{node.inputs[1]}/negative", -array)
         return replace(node, op="add", inputs=(node.inputs[0], negative))
