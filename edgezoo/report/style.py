@@ -73,7 +73,7 @@ thead th { overflow-wrap: break-word; }
 .number { text-align: right; }
 td.number { white-space: nowrap; }
 table.main { width: 100%; overflow-wrap: normal; font-size: .84rem; }
-table.main th, table.main td { padding: .55rem .45rem; }
+table.main th, table.main td { padding: .55rem .38rem; }
 table.main tr > :first-child { padding-left: 0; }
 table.main tr > :last-child { padding-right: 0; }
 table.main tbody th { min-width: 9.5rem; overflow-wrap: anywhere; }
@@ -156,7 +156,7 @@ GALLERY = """
 """
 
 NARROW = """
-@media (max-width: 70rem) {
+@media (max-width: 74rem) {
   table.main thead {
     position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
   }

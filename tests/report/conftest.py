@@ -93,7 +93,7 @@ def build_measurement(
     entry: ArtifactEntry, latency_ms: float = 10.0, **changes: Any
 ) -> Measurement:
     """Five processes of thirty samples around ``latency_ms``, seeded by the artifact's name."""
-    noise = random.Random(entry.name)
+    noise = random.Random(entry.name.encode("utf-8", "surrogatepass"))
     processes = tuple(_process(latency_ms * noise.uniform(0.98, 1.03), noise) for _ in range(5))
     medians = sorted(statistics.median(process.wall_ms) for process in processes)
     samples = sorted(wall for process in processes for wall in process.wall_ms)

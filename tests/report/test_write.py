@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edgezoo.errors import OutputError
@@ -360,6 +360,7 @@ def test_hostile_text_stays_text(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.text(st.characters(exclude_characters="\r"), min_size=1, max_size=30))
+@example("\ud800")  # half a surrogate pair: a file name whose bytes are no UTF-8
 def test_any_text_stays_text(
     make_entry: Callable[..., ArtifactEntry],
     make_failed: Callable[..., Measurement],
