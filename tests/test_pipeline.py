@@ -64,7 +64,8 @@ def test_photos_fill_whole_batches(tmp_path: Path, photos: Path) -> None:
 def test_progress_and_reuse(tmp_path: Path) -> None:
     told: list[str] = []
     first = edgezoo.convert(network(), input=(1, 3, 16, 16), out=tmp_path, progress=told.append)
-    assert [message.split()[0] for message in told] == ["loaded", "capturing", "writing"]
+    steps = ["loaded", "capturing", "writing", "verifying"]
+    assert [message.split()[0] for message in told] == steps
     told.clear()
     again = edgezoo.convert(network(), input=(1, 3, 16, 16), out=tmp_path, progress=told.append)
     assert [message.split()[0] for message in told] == ["loaded"]
