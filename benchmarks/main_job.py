@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -246,40 +247,76 @@ def _run(path: Path, inputs: np.ndarray) -> list[np.ndarray]:
 
 
 def markdown(results: dict[str, Any]) -> str:
-    lines = ["| PyTorch → TFLite | edgezoo CPU s / MiB | litert-torch CPU s / MiB | CPU ratio | memory ratio |", "|---|---|---|---|---|"]  # fmt: skip
-    for model, row in results["conversion"].items():
-        a, b = row["edgezoo"], row["litert-torch"]
-        lines.append(
-            f"| {model} | {a['cpu_s']} / {a['peak_memory_mib']:.0f} | {b['cpu_s']} / "
-            f"{b['peak_memory_mib']:.0f} | {a['cpu_s'] / b['cpu_s']:.2f} | "
-            f"{a['peak_memory_mib'] / b['peak_memory_mib']:.2f} |"
+    return "\n\n".join(
+        (
+            table(
+                ("PyTorch → TFLite", "edgezoo CPU s / MiB", "litert-torch", "CPU ratio", "memory"),
+                [conversion_row(model, row) for model, row in results["conversion"].items()],
+            ),
+            table(
+                ("Lite0 int8", "CPU s", "peak MiB", "SQNR dB", "agreement"),
+                [
+                    quantization_row(name, row, results["accuracy"][name])
+                    for name, row in results["quantization"].items()
+                ],
+            ),
+            table(
+                ("file", "MB", "partitions", "operators", "max rel", "ms [95 %]", "ratio"),
+                [
+                    latency_row(model, label, rows, results["files"][model][label])
+                    for model, rows in results["latency"].items()
+                    for label in rows
+                ],
+            ),
         )
-    lines += ["", "| Lite0 int8, 100 photos | CPU s | peak MiB | SQNR dB | agreement |", "|---|---|---|---|---|"]  # fmt: skip
-    for name, row in results["quantization"].items():
-        accuracy = results["accuracy"][name]
-        lines.append(
-            f"| {name} | {row['cpu_s']} | {row['peak_memory_mib']:.0f} | "
-            f"{accuracy['sqnr_db']:.2f} | {accuracy['top1_agreement']:.3f} |"
-        )
-    lines += ["", "| file | MB | partitions | operators | max rel | ms [95 %] | ratio |", "|---|---|---|---|---|---|---|"]  # fmt: skip
-    for model, rows in results["latency"].items():
-        for label, row in rows.items():
-            facts = results["files"][model][label]
-            base = rows[f"{label.split()[0]} {'litert-torch' if label.startswith('fp32') else 'ai-edge-quantizer'}"]  # fmt: skip
-            error = "" if facts["max_rel"] is None else f"{facts['max_rel']:.1e}"
-            shown = (
-                f"{row['median']:.2f} [{row['interval'][0]:.2f}, {row['interval'][1]:.2f}]"
-                if row["median"]
-                else row["status"]
-            )
-            ratio = (
-                f"{row['median'] / base['median']:.2f}" if row["median"] and base["median"] else ""
-            )
-            lines.append(
-                f"| {model} {label} | {facts['bytes'] / 1e6:.2f} | {facts['partitions']} | "
-                f"{facts['operators']} | {error} | {shown} | {ratio} |"
-            )
-    return "\n".join(lines)
+    )
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def conversion_row(model: str, row: dict[str, Any]) -> list[str]:
+    ours_, peers = row["edgezoo"], row["litert-torch"]
+    return [
+        model,
+        f"{ours_['cpu_s']} / {ours_['peak_memory_mib']:.0f}",
+        f"{peers['cpu_s']} / {peers['peak_memory_mib']:.0f}",
+        f"{ours_['cpu_s'] / peers['cpu_s']:.2f}",
+        f"{ours_['peak_memory_mib'] / peers['peak_memory_mib']:.2f}",
+    ]
+
+
+def quantization_row(name: str, row: dict[str, Any], accuracy: dict[str, Any]) -> list[str]:
+    return [
+        name,
+        str(row["cpu_s"]),
+        f"{row['peak_memory_mib']:.0f}",
+        f"{accuracy['sqnr_db']:.2f}",
+        f"{accuracy['top1_agreement']:.3f}",
+    ]
+
+
+def latency_row(model: str, label: str, rows: dict[str, Any], facts: dict[str, Any]) -> list[str]:
+    """Ratios are to the peer's file of the same precision."""
+    peer_name = "fp32 litert-torch" if label.startswith("fp32") else "w8a8 ai-edge-quantizer"
+    row, base = rows[label], rows[peer_name]
+    shown, ratio = row["status"], ""
+    if row["median"]:
+        low, high = row["interval"]
+        shown = f"{row['median']:.2f} [{low:.2f}, {high:.2f}]"
+        shown += "" if row["status"] == "ok" else f" {row['status']}"
+        ratio = f"{row['median'] / base['median']:.2f}"
+    return [
+        f"{model} {label}",
+        f"{facts['bytes'] / 1e6:.2f}",
+        str(facts["partitions"]),
+        str(facts["operators"]),
+        "" if facts["max_rel"] is None else f"{facts['max_rel']:.1e}",
+        shown,
+        ratio,
+    ]
 
 
 if __name__ == "__main__":

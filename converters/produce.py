@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
-from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from edgezoo.artifacts import artifact_of, file_sha256, publish, staged
+from edgezoo.artifacts import artifact_of, file_sha256, publish
 from edgezoo.converters.formats import ENTRIES
-from edgezoo.converters.verify import verify_file
+from edgezoo.converters.verify import Check, verify_file
 from edgezoo.graph.graph import Graph
 from edgezoo.graph.ops import OPS
 from edgezoo.types import (
@@ -27,8 +24,6 @@ from edgezoo.types import (
     to_json,
 )
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
 RUNTIMES: Mapping[Format, tuple[str, ...]] = {
     "tflite": ("ai-edge-litert", "flatbuffers"),
     "onnx": ("onnx", "onnxruntime"),
@@ -36,62 +31,47 @@ RUNTIMES: Mapping[Format, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """Inputs (n, …) to verify with, PyTorch's outputs for them, and what the inputs are."""
-
-    inputs: Array = field(repr=False)
-    reference: Sequence[Array] = field(repr=False)
-    source: str
-    held_out: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Job:
-    """One artifact to make. ``float_graph`` is what ``graph`` was quantized from, or ``graph`` itself."""
+    """One artifact to make, all but its graph. ``float_graph`` makes the graph that PyTorch's outputs
+    belong to once more, should it be needed; ``nodes`` and ``macs`` are counted on it.
+    """
 
     path: Path
     format: Format
     recipe: Recipe
-    graph: Graph = field(repr=False)
-    float_graph: Graph = field(repr=False)
     check: Check
+    float_graph: Callable[[], Graph] = field(repr=False)
     origin: Origin
     preprocessing: Preprocessing
     key: str
+    nodes: int
+    macs: int
+    params: int
     io_dtype: IoDtype = "float32"
     published: Mapping[str, Any] = field(default_factory=dict)
     quantization: Mapping[str, Any] | None = None
     parent: str | None = None
-    params: int = 0
 
 
-def produce(job: Job) -> Artifact:
-    """Write, verify and publish one artifact; nothing stays on disk if any step fails.
+def write(graph: Graph, format: Format, io_dtype: IoDtype, file: Path) -> None:
+    """Write a graph into a staged file."""
+    file.write_bytes(ENTRIES[format].write(graph, io_dtype))
+
+
+def produce(job: Job, file: Path) -> Artifact:
+    """Verify a written file and publish it as the job's artifact.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the artifact cannot be written.
         VerificationError: it is too far from PyTorch.
         NonFiniteError: it computes NaN or infinity.
     """
-    with staged(job.path) as temporary:
-        data = ENTRIES[job.format].write(job.graph, job.io_dtype)
-        temporary.write_bytes(data)
-        del data
-        runner = ENTRIES[job.format].load(temporary)
-        comparison = verify_file(
-            runner,
-            temporary,
-            job.format,
-            job.recipe,
-            job.check.inputs,
-            job.check.reference,
-            job.float_graph,
-            source=job.check.source,
-            held_out=job.check.held_out,
-            name=job.path,
-        )
-        manifest = _manifest(job, temporary, to_json(comparison), runner.inspect())
-        publish(temporary, job.path, manifest)
+    runner = ENTRIES[job.format].load(file)
+    comparison = verify_file(
+        runner, file, job.format, job.recipe, job.check, job.float_graph, name=job.path
+    )
+    manifest = _manifest(job, file, to_json(comparison), runner.inspect())
+    publish(file, job.path, manifest)
     return artifact_of(job.path, manifest)
 
 
@@ -126,10 +106,10 @@ def _manifest(job: Job, file: Path, comparison: Any, inspection: Inspection) -> 
         "origin": to_json(job.origin),
         "key": job.key,
         "graph": {
-            "nodes": len(job.graph.nodes),
+            "nodes": job.nodes,
             "ops": dict(sorted(inspection.ops.items())),
-            "params": job.params or constants_size(job.float_graph),
-            "macs": count_macs(job.float_graph),
+            "params": job.params,
+            "macs": job.macs,
         },
         "partitions": inspection.partitions,
         "published": to_json(job.published),
@@ -137,8 +117,3 @@ def _manifest(job: Job, file: Path, comparison: Any, inspection: Inspection) -> 
         "preprocessing": to_json(job.preprocessing),
         "versions": versions(job.format),
     }
-
-
-def constants_size(graph: Graph) -> int:
-    """Return how many numbers the graph's constants hold."""
-    return sum(prod(array.shape) for array in graph.constants.values())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,41 +22,48 @@ Array = np.ndarray[Any, np.dtype[Any]]
 JUMP_DB = 6.0  # half of the amplitude lost in one node
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Inputs (n, …) to verify with, PyTorch's outputs for them, and what the inputs are."""
+
+    inputs: Array = field(repr=False)
+    reference: Sequence[Array] = field(repr=False)
+    source: str
+    held_out: bool | None = None
+
+
 def verify_file(
     runner: Runner,
     path: Path,
     format: Format,
     recipe: Recipe,
-    inputs: Array,
-    reference: Sequence[Array],
-    float_graph: Graph,
+    check: Check,
+    float_graph: Callable[[], Graph],
     *,
-    source: str = "random",
-    held_out: bool | None = None,
     name: Path | None = None,
 ) -> Comparison:
-    """Run ``path`` on ``inputs`` (n, …) and compare with PyTorch's ``reference`` outputs.
+    """Run ``path``, which ``runner`` has loaded, and compare its outputs with PyTorch's.
 
-    ``runner`` has loaded it; ``name`` is what messages call the file, which may still lie under a
-    temporary name.
+    ``float_graph`` is asked for only where something is wrong; ``name`` is what messages call the
+    file, which may still lie under a temporary name.
 
     Raises:
         NonFiniteError: the file computes NaN or infinity.
         VerificationError: the SQNR is under the recipe's floor; the first bad value is named.
     """
     shown = (name or path).name
-    outputs = runner.run(inputs)
+    outputs = runner.run(check.inputs)
     if not all(np.isfinite(array).all() for array in outputs):
         raise NonFiniteError(
             f"{shown} computes NaN or infinity on inputs where PyTorch does not; "
             "check the range of its inputs and weights"
         )
     try:
-        comparison = compare(reference, outputs, inputs=source, held_out=held_out)
+        comparison = compare(check.reference, outputs, inputs=check.source, held_out=check.held_out)
     except ValueError as error:
         raise VerificationError(f"{shown} gives {error}; convert the model again") from error
     if comparison.sqnr_db < recipe.floor_db:
-        where = _describe_jump(path, format, inputs, float_graph)
+        where = _describe_jump(path, format, check.inputs, float_graph())
         raise VerificationError(
             f"{shown} is at {comparison.sqnr_db:.1f} dB SQNR against PyTorch, under the "
             f"{recipe.floor_db:g} dB that {recipe.name} needs; {where}"

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from edgezoo.decode import from_json
-from edgezoo.devices.runners.child import MARKER, MODULE, Report, Request
+from edgezoo.devices.runners.child import MARKER, MODULE, PARENT, Report, Request
 from edgezoo.devices.runners.session import FailureClass
 from edgezoo.types import to_json
 
@@ -93,7 +93,7 @@ def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, by
 def _environment() -> dict[str, str]:
     """Return the environment in which the child finds the very modules of this process."""
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-    return {**os.environ, "PYTHONPATH": path}
+    return {**os.environ, "PYTHONPATH": path, PARENT: str(os.getpid())}
 
 
 def _failed(failure_class: FailureClass, message: str) -> Report:

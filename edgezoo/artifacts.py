@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,11 @@ def file_sha256(path: Path) -> str:
 
 
 def key_of(**parts: Any) -> str:
-    """Return the hash of everything that decides an artifact's content; parts must be JSON data."""
-    text = json.dumps(to_json(parts), sort_keys=True)
+    """Return the hash of everything that decides an artifact's content; parts must be JSON data.
+
+    The version of edgezoo is one of them: another version may write other bytes.
+    """
+    text = json.dumps(to_json({**parts, "edgezoo": metadata.version("edgezoo")}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

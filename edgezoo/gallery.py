@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from edgezoo.types import GalleryPhoto, Prediction
 
@@ -39,6 +38,8 @@ def top_predictions(logits: Array, names: Sequence[str]) -> tuple[Prediction, ..
 
 def thumbnail(path: Path) -> str:
     """Return a photo as a small base64 JPEG, its centre square."""
+    from PIL import Image, ImageOps
+
     with Image.open(path) as image:
         image.draft("RGB", (THUMBNAIL * 2, THUMBNAIL * 2))
         upright = ImageOps.exif_transpose(image).convert("RGB")

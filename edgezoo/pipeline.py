@@ -127,7 +127,7 @@ def convert(
         EdgezooError: one of its subclasses, saying the thing, the value and the next step.
     """
     _refuse_unknown(model)
-    from edgezoo import stages
+    from edgezoo import making, stages
     from edgezoo.quantization.recipes import get_recipe
 
     formats = stages.formats(to)
@@ -137,11 +137,11 @@ def convert(
         )
         photos = None if samples is None else stages.photos_for(loaded, samples, skip_bad, progress)
         recipe = get_recipe("fp32")
-        key = artifacts.key_of(
-            origin=loaded.origin, recipe=recipe, photos=None if photos is None else photos.sha256
+        key = artifacts.key_of(origin=loaded.origin, recipe=recipe)
+        wanted = making.Wanted(
+            loaded, recipe, "float32", folder, formats, key, force, photos is not None
         )
-        wanted = stages.Wanted(loaded, recipe, "float32", folder, formats, key, force)
-        made = stages.make(
+        made = making.make(
             wanted, partial(stages.converted, loaded, photos, seed, progress), progress
         )
     return ConversionResult(made)
@@ -172,7 +172,7 @@ def quantize(
         EdgezooError: one of its subclasses, saying the thing, the value and the next step.
     """
     _refuse_unknown(model)
-    from edgezoo import stages
+    from edgezoo import making, stages
     from edgezoo.quantization.recipes import get_quantized_recipe
 
     formats = stages.formats(to)
@@ -185,8 +185,8 @@ def quantize(
         key = artifacts.key_of(
             origin=loaded.origin, recipe=numbers, photos=photos.sha256, io_dtype=io_dtype
         )
-        wanted = stages.Wanted(loaded, numbers, io_dtype, folder, formats, key, force)
-        made = stages.make(wanted, partial(stages.quantized, loaded, photos, progress), progress)
+        wanted = making.Wanted(loaded, numbers, io_dtype, folder, formats, key, force)
+        made = making.make(wanted, partial(stages.quantized, loaded, photos, progress), progress)
     return ConversionResult(made)
 
 

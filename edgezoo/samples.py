@@ -174,7 +174,7 @@ def split_digests(digests: Sequence[str]) -> Split:
 
 
 def random_inputs(shape: Shape, count: int, seed: int) -> NDArray[np.float32]:
-    """Return ``count`` inputs drawn from N(0, 1): (count, channels, height, width) float32.
+    """Return ``count`` inputs drawn from N(0, 1): (count, *shape[1:]) float32.
 
     ``shape`` is a model's input, (1, channels, height, width).
     """

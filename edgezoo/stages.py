@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,7 @@ import torch
 from edgezoo import artifacts
 from edgezoo.converters.capture import capture
 from edgezoo.converters.formats import ENTRIES
-from edgezoo.converters.produce import Check, Job, produce
-from edgezoo.converters.verify import first_non_finite, verify_file
+from edgezoo.converters.verify import Check, first_non_finite, verify_file
 from edgezoo.errors import (
     ArtifactError,
     NonFiniteError,
@@ -27,7 +26,8 @@ from edgezoo.errors import (
 from edgezoo.gallery import build_gallery
 from edgezoo.graph.graph import Graph
 from edgezoo.graph.passes import optimize
-from edgezoo.graph.threads import one_thread
+from edgezoo.graph.runtime import one_thread, return_memory
+from edgezoo.making import Made
 from edgezoo.models.resolve import load_model
 from edgezoo.quantization.calibrate import quantize
 from edgezoo.quantization.recipes import get_recipe
@@ -38,9 +38,7 @@ from edgezoo.types import (
     Artifact,
     Format,
     GalleryPhoto,
-    IoDtype,
     LoadedModel,
-    Recipe,
     Shape,
 )
 
@@ -49,35 +47,6 @@ Progress = Callable[[str], None]
 
 RANDOM_SAMPLES = 8
 CHECK_PHOTOS = 32  # a float file is compared on at most so many
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a verb is asked to make: one model in some formats, in one folder."""
-
-    loaded: LoadedModel
-    recipe: Recipe
-    io_dtype: IoDtype
-    folder: Path
-    formats: tuple[Format, ...]
-    key: str
-    force: bool = False
-
-    def path(self, format: Format) -> Path:
-        """Return where the artifact of ``format`` goes."""
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "_", self.loaded.name)
-        io = "_int8io" if self.io_dtype == "int8" else ""
-        return self.folder / f"{stem}_{self.recipe.name}{io}{SUFFIXES[format]}"
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """Graphs ready to be written, and what to verify them with."""
-
-    graph: Graph = field(repr=False)
-    float_graph: Graph = field(repr=False)
-    check: Check
-    quantization: Mapping[str, Any] | None = None
 
 
 def load(
@@ -151,45 +120,18 @@ def formats(to: Format | Sequence[Format]) -> tuple[Format, ...]:
     return asked
 
 
-def make(wanted: Wanted, build: Callable[[], Made], progress: Progress) -> tuple[Artifact, ...]:
-    """Return the wanted artifacts, making those that no identical earlier run left behind."""
-    found = {
-        format: None if wanted.force else artifacts.find_existing(wanted.path(format), wanted.key)
-        for format in wanted.formats
-    }
-    if any(artifact is None for artifact in found.values()):
-        made = build()
-        for format, artifact in found.items():
-            if artifact is None:
-                progress(f"writing and verifying {wanted.path(format).name}")
-                found[format] = produce(_job(wanted, format, made))
-    return tuple(artifact for artifact in found.values() if artifact is not None)
-
-
-def _job(wanted: Wanted, format: Format, made: Made) -> Job:
-    loaded = wanted.loaded
-    return Job(
-        path=wanted.path(format),
-        format=format,
-        recipe=wanted.recipe,
-        graph=made.graph,
-        float_graph=made.float_graph,
-        check=made.check,
-        origin=loaded.origin,
-        preprocessing=loaded.preprocessing,
-        key=wanted.key,
-        io_dtype=wanted.io_dtype,
-        published={} if loaded.spec is None else loaded.spec.published,
-        quantization=made.quantization,
-        params=sum(p.numel() for p in loaded.module.parameters()),
-    )
-
-
 def captured(loaded: LoadedModel, progress: Progress) -> Graph:
     """Return the optimized graph of a module."""
     progress(f"capturing {loaded.name}")
     with one_thread():
-        return optimize(capture(loaded.module, loaded.origin.input, name=loaded.name))
+        graph = optimize(capture(loaded.module, loaded.origin.input, name=loaded.name))
+    return_memory()
+    return graph
+
+
+def graph_again(loaded: LoadedModel) -> Graph:
+    """Return the optimized graph once more, silently."""
+    return captured(loaded, lambda message: None)
 
 
 def photos_for(
@@ -279,7 +221,7 @@ def check_with(loaded: LoadedModel, photos: PhotoSet | None, seed: int) -> Check
 def converted(loaded: LoadedModel, photos: PhotoSet | None, seed: int, progress: Progress) -> Made:
     """Return the float32 graph, to be compared on the photos or on seeded random numbers."""
     graph = captured(loaded, progress)  # first: it says clearly why a network does not run
-    return Made(graph, graph, check_with(loaded, photos, seed))
+    return Made(graph, lambda: graph_again(loaded), check_with(loaded, photos, seed))
 
 
 def quantized(loaded: LoadedModel, photos: PhotoSet, progress: Progress) -> Made:
@@ -304,14 +246,14 @@ def quantized(loaded: LoadedModel, photos: PhotoSet, progress: Progress) -> Made
         "evaluation_photos": len(split.evaluation),
         "repairs": list(result.repairs),
     }
-    return Made(result.graph, graph, check, facts)
+    return Made(result.graph, lambda: graph_again(loaded), check, facts)
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """The PyTorch network of an artifact, built anew, as something to compare its files with."""
 
-    graph: Graph = field(repr=False)
+    graph: Callable[[], Graph] = field(repr=False)
     check: Check
 
 
@@ -326,7 +268,7 @@ def rebuilt(
     loaded = load(file, weights=None, seed=seed, input=None, progress=progress)
     photos = None if samples is None else photos_for(loaded, samples, skip_bad, progress)
     check = check_with(loaded, photos, seed)
-    return Rebuilt(captured(loaded, progress), check)
+    return Rebuilt(partial(captured, loaded, progress), check)
 
 
 def verified(file: Path, manifest: Mapping[str, Any], network: Rebuilt) -> Artifact:
@@ -342,10 +284,8 @@ def verified(file: Path, manifest: Mapping[str, Any], network: Rebuilt) -> Artif
             file,
             manifest["format"],
             recipe,
-            network.check.inputs,
-            network.check.reference,
+            network.check,
             network.graph,
-            source=network.check.source,
         )
     except VerificationError as error:
         if recipe.activation_bits is None or network.check.source != "random":
@@ -374,5 +314,5 @@ def gallery_of(
     outputs = {"pytorch": reference}
     for artifact in made:
         outputs[artifact.path.name] = ENTRIES[artifact.format].load(artifact.path).run(inputs)[0]
-    seen = [index in split.calibration for index in order]
+    seen = [index in (*split.calibration, *split.selection) for index in order]
     return build_gallery([photos.paths[index] for index in order], outputs, loaded.labels, seen)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from edgezoo.graph.graph import Graph, Node, QuantParams, dequantized
 from edgezoo.quantization.assemble import Rounded, weight_grid
@@ -94,11 +95,24 @@ def _inverse_factor(covariance: Array) -> Array:
     With R R^T the covariance and R upper, U is the inverse of R; R is the Cholesky factor of the
     covariance with its axes reversed, reversed again.
     """
-    damped = torch.from_numpy(covariance.astype(np.float64))
-    variance = torch.diagonal(damped, dim1=1, dim2=2)
-    extra = DAMPING * variance.mean(1, keepdim=True) + 1e-12
-    damped = damped + torch.diag_embed(extra.expand_as(variance))
-    factor = torch.linalg.cholesky(damped.flip(1, 2)).flip(1, 2).float()
-    identity = torch.eye(factor.shape[1], dtype=factor.dtype).expand_as(factor)
-    inverse = torch.linalg.solve_triangular(factor, identity, upper=True)
+    factor = _cholesky(torch.from_numpy(covariance.astype(np.float64)).flip(1, 2)).flip(1, 2)
+    identity = torch.eye(factor.shape[1]).expand_as(factor)
+    inverse = torch.linalg.solve_triangular(factor.float(), identity, upper=True)
     return np.asarray(inverse.numpy())
+
+
+def _cholesky(covariance: Tensor) -> Tensor:
+    """Return the lower factor of the damped covariance.
+
+    Inputs that hardly vary leave a covariance of rounding errors, not positive definite: their
+    damping grows tenfold until it is.
+    """
+    variance = torch.diagonal(covariance, dim1=1, dim2=2)
+    damping = DAMPING * variance.abs().mean(1) + 1e-12
+    while True:
+        extra = damping[:, None].expand_as(variance)
+        factor, failed = torch.linalg.cholesky_ex(covariance + torch.diag_embed(extra))
+        if not bool(failed.any()):
+            lower: Tensor = factor
+            return lower
+        damping = torch.where(failed > 0, 10 * damping, damping)

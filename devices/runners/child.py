@@ -8,7 +8,10 @@ of the measured model.
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +25,8 @@ from edgezoo.types import Format, Plan, ProcessSamples, to_json
 
 MODULE = "edgezoo.devices.runners.child"
 MARKER = "EDGEZOO_REPORT "
+PARENT = "EDGEZOO_PARENT"  # the environment's name for the process id to die with
+PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +50,25 @@ class Report:
 
 def main(arguments: Sequence[str]) -> int:
     """Carry out the request in ``arguments`` and print the report; returns the exit code."""
+    die_with_parent(os.environ.get(PARENT))
     (text,) = arguments
     report = carry_out(from_json(Request, json.loads(text)))
     # A runtime may have left a line unfinished, hence the first newline.
     print(f"\n{MARKER}{json.dumps(to_json(report), allow_nan=False)}", flush=True)
     return 0
+
+
+def die_with_parent(parent: str | None) -> None:
+    """Let the kernel end this process when the one that waits for it is gone, however that ended.
+
+    The waiting process cannot do it where it is killed, or interrupted while it still starts this
+    one. Does nothing without ``parent`` (a command that was taken from a stored measurement).
+    """
+    if parent is None or sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(parent):  # it was gone before
+        sys.exit(1)
 
 
 def carry_out(request: Request) -> Report:

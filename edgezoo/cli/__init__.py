@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _stopped_politely():
             # Importing torch makes a million objects that stay: looking at them again and again
             # for garbage was 15 % of a conversion's CPU time (measured).
-            gc.set_threshold(100_000, 50, 100)
+            gc.set_threshold(50_000, 20, 50)
             from edgezoo.cli.app import run
 
             return run(arguments)

@@ -8,7 +8,6 @@ import typer
 
 from edgezoo import pipeline
 from edgezoo.cli import options as o
-from edgezoo.cli import tables
 from edgezoo.cli.answer import answer
 
 CONVERT_EXAMPLES = (
@@ -38,6 +37,8 @@ def convert(
     as_json: o.JsonOption = False,
 ) -> None:
     """Write a network as float32 files, each run and compared with PyTorch before it is kept."""
+    from edgezoo.cli import tables
+
     shape, builder = o.parse_shape(input), o.parse_options(option)
     answer(
         lambda progress: pipeline.convert(
@@ -77,6 +78,8 @@ def quantize(
     as_json: o.JsonOption = False,
 ) -> None:
     """Write a network as int8 files, calibrated on your photos and compared on others of them."""
+    from edgezoo.cli import tables
+
     shape, builder = o.parse_shape(input), o.parse_options(option)
     answer(
         lambda progress: pipeline.quantize(

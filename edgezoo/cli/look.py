@@ -8,7 +8,6 @@ import typer
 
 from edgezoo import pipeline
 from edgezoo.cli import options as o
-from edgezoo.cli import tables
 from edgezoo.cli.answer import answer
 
 LIST_EXAMPLES = ("edgezoo list", "edgezoo list --family efficientnet --json")
@@ -27,6 +26,8 @@ def list_models(
     as_json: o.JsonOption = False,
 ) -> None:
     """List the networks of the zoo with their exact counts and published accuracy."""
+    from edgezoo.cli import tables
+
     answer(lambda progress: pipeline.list_models(family), as_json, tables.models)
 
 
@@ -37,6 +38,8 @@ def info(
     as_json: o.JsonOption = False,
 ) -> None:
     """Show a network's parameters, multiply-accumulates, weights and published numbers."""
+    from edgezoo.cli import tables
+
     shape, builder = o.parse_shape(input), o.parse_options(option)
     answer(
         lambda progress: pipeline.info(model, input=shape, options=builder), as_json, tables.model
@@ -45,6 +48,7 @@ def info(
 
 def doctor(as_json: o.JsonOption = False) -> None:
     """Check that this machine has what edgezoo needs, and say how to get what is missing."""
+    from edgezoo.cli import tables
     from edgezoo.doctor import examine
 
     findings = answer(examine, as_json, tables.findings)

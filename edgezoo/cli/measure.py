@@ -8,7 +8,6 @@ import typer
 
 from edgezoo import pipeline
 from edgezoo.cli import options as o
-from edgezoo.cli import tables
 from edgezoo.cli.answer import answer
 from edgezoo.errors import BenchmarkError
 from edgezoo.types import Measurement, Plan
@@ -41,6 +40,8 @@ def verify(
     A file that is too far from PyTorch ends with exit code 2 and the name of the first value where
     the difference jumps.
     """
+    from edgezoo.cli import tables
+
     answer(
         lambda progress: pipeline.verify(
             paths, samples=samples, seed=seed, skip_bad=skip_bad, progress=progress
@@ -75,6 +76,8 @@ def bench(
     Every file is run in several fresh processes, in an order that lets a slow drift of the machine
     hit all files alike. The latency is the median of the processes' medians.
     """
+    from edgezoo.cli import tables
+
     plan = Plan(threads, processes, warmup, runs, timeout_s=timeout, seed=seed)
     result = answer(
         lambda progress: pipeline.bench(paths, plan=plan, store=store, progress=progress),
@@ -94,6 +97,8 @@ def report(
     as_json: o.JsonOption = False,
 ) -> None:
     """Write report.html and report.md from the model files and measurements in a folder."""
+    from edgezoo.cli import tables
+
     answer(lambda progress: pipeline.report(folder), as_json, tables.report_files)
 
 
@@ -117,6 +122,8 @@ def run(
     as_json: o.JsonOption = False,
 ) -> None:
     """Do everything: convert, quantize, verify, time on this machine, and write the report."""
+    from edgezoo.cli import tables
+
     shape, builder = o.parse_shape(input), o.parse_options(option)
     plan = Plan(threads, processes, warmup, runs, timeout_s=timeout)
     result = answer(

@@ -63,10 +63,11 @@ def artifacts(made: Sequence[Artifact]) -> RenderableType:
 
 
 def _inputs(comparison: Comparison) -> str:
-    words = {"random": "random inputs", "photos": "photos"}
+    words = {"random": "random input", "photos": "photo"}
     held_out = {True: " kept out of calibration", False: " that also calibrated", None: ""}
     kind = words.get(comparison.inputs, comparison.inputs)
-    return f"{comparison.samples} {kind}{held_out[comparison.held_out]}"
+    plural = "" if comparison.samples == 1 else "s"
+    return f"{comparison.samples} {kind}{plural}{held_out[comparison.held_out]}"
 
 
 def measurements(taken: Sequence[Measurement]) -> RenderableType:

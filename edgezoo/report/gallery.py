@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from edgezoo.report.data import ReportData
-from edgezoo.report.markup import Html, breakable, element, fragment, headings
+from edgezoo.report.markup import Html, breakable, element, fragment
 from edgezoo.report.numbers import percent
 from edgezoo.report.words import label_artifacts
 from edgezoo.types import GalleryPhoto, Prediction
@@ -19,16 +19,17 @@ def gallery_section(data: ReportData) -> Html | None:
     if not data.gallery:
         return None
     sources = _sources(data)
-    cards = [_card(photo, sources) for photo in data.gallery]
+    cards = [_card(photo, sources) for photo in sorted(data.gallery, key=_telling_first)]
     return element(
         "section",
         element("h2", "Photos", id="photos"),
         element(
             "p",
             "The three likeliest classes with their probabilities. A row is marked where the first "
-            "class differs from PyTorch's.",
+            "class differs from PyTorch's; photos with such a row come first, then those that are "
+            "recognized most surely.",
         ),
-        _agreement_table(data.gallery, sources),
+        _agreement_list(data.gallery, sources),
         _filters(data.gallery),
         element("div", *cards, class_="photos"),
         class_="gallery",
@@ -54,39 +55,44 @@ def differs(photo: GalleryPhoto, source: str) -> bool:
     return mine is not None and reference is not None and mine != reference
 
 
+def _differs_at_all(photo: GalleryPhoto) -> bool:
+    return any(differs(photo, source) for source in photo.predictions)
+
+
+def _telling_first(photo: GalleryPhoto) -> tuple[bool, float, str]:
+    """Sorts photos with a disagreement first, then by falling confidence (PyTorch's, if known)."""
+    known = photo.predictions.get(REFERENCE) or ()
+    best = known or [p for guesses in photo.predictions.values() for p in guesses]
+    confidence = max((prediction.probability for prediction in best), default=0.0)
+    return not _differs_at_all(photo), -confidence, photo.name
+
+
 def agreement(photos: Sequence[GalleryPhoto], source: str) -> tuple[int, int]:
-    """On how many photos ``source`` has PyTorch's first class, and how many can be judged."""
-    judged = [p for p in photos if _first(p, source) and _first(p, REFERENCE)]
+    """On how many photos not used for calibration ``source`` has PyTorch's first class, and of how many."""
+    judged = [
+        photo
+        for photo in photos
+        if not photo.calibrated and _first(photo, source) and _first(photo, REFERENCE)
+    ]
     return sum(not differs(photo, source) for photo in judged), len(judged)
 
 
-def _agreement_table(photos: Sequence[GalleryPhoto], sources: Mapping[str, str]) -> Html:
-    held_out = [photo for photo in photos if not photo.calibrated]
-    calibrated = [photo for photo in photos if photo.calibrated]
-    rows = []
+def _agreement_list(photos: Sequence[GalleryPhoto], sources: Mapping[str, str]) -> Html:
+    """A sentence per artifact; photos used for calibration would flatter it and do not count."""
+    sentences = []
     for source, label in sources.items():
-        if source == REFERENCE:
-            continue
-        cells = [element("th", label, scope="row")]
-        for kind in (held_out, calibrated):
-            same, judged = agreement(kind, source)
-            text = f"{same} of {judged}" if judged else "none shown"
-            cells.append(element("td", text, class_="number"))
-        rows.append(element("tr", *cells))
-    if not rows or REFERENCE not in sources:
-        return fragment()
-    kinds = ("Not used for calibration", "Used for calibration")
-    return element(
-        "table",
-        element("caption", "Photos below on which the first class is PyTorch's"),
-        headings(("Artifact", *kinds), kinds),
-        element("tbody", *rows),
-        class_="plain",
-    )
+        same, judged = agreement(photos, source)
+        if source != REFERENCE and judged:
+            words = (
+                f" picks PyTorch's first class on {same} of the {judged} photos here that were "
+                "not used for calibration."
+            )
+            sentences.append(element("li", element("strong", breakable(label)), words))
+    return element("ul", *sentences, class_="agreement") if sentences else fragment()
 
 
 def _filters(photos: Sequence[GalleryPhoto]) -> Html:
-    different = sum(any(differs(p, s) for s in p.predictions) for p in photos)
+    different = sum(map(_differs_at_all, photos))
     held_out = sum(not photo.calibrated for photo in photos)
     return element(
         "div",
@@ -103,7 +109,7 @@ def _checkbox(identifier: str, text: str) -> Html:
 
 def _card(photo: GalleryPhoto, sources: Mapping[str, str]) -> Html:
     shown = [source for source in sources if source in photo.predictions]
-    same = "" if any(differs(photo, source) for source in shown) else " same"
+    same = "" if _differs_at_all(photo) else " same"
     badge = element("span", "used for calibration", class_="badge") if photo.calibrated else ""
     return element(
         "article",

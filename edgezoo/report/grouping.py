@@ -7,6 +7,7 @@ delegate has one row, the newest measurement; older ones and those of other file
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from edgezoo.report.data import ArtifactEntry, ReportData
@@ -34,9 +35,19 @@ class Timing:
     mark: str = ""
 
     @property
-    def latency_ms(self) -> Latency | None:
-        """The latency if it can be trusted; unstable, throttled and failed ones have none."""
-        return self.measurement.latency_ms if self.measurement.status == "ok" else None
+    def shown_latency_ms(self) -> Latency | None:
+        """The latency to print, whose ``doubt`` must stand beside it; a failed one has none."""
+        return None if self.measurement.status == "failed" else self.measurement.latency_ms
+
+    @property
+    def trusted_latency_ms(self) -> Latency | None:
+        """The latency that may carry a claim or be compared: only that of an ``ok`` measurement."""
+        return None if self.doubt else self.shown_latency_ms
+
+    @property
+    def doubt(self) -> str:
+        """The word that marks the number as doubtful: "unstable", "throttled"; else empty."""
+        return "" if self.measurement.status in ("ok", "failed") else self.measurement.status
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,16 @@ class Grouping:
     def timings(self) -> tuple[Timing, ...]:
         """All rows of all groups, in the order of their marks."""
         return tuple(timing for group in self.groups for timing in group.timings)
+
+
+def without_number(timings: Iterable[Timing]) -> tuple[Timing, ...]:
+    """Those of which no number is shown."""
+    return tuple(timing for timing in timings if timing.shown_latency_ms is None)
+
+
+def without_claim(timings: Iterable[Timing]) -> tuple[Timing, ...]:
+    """Those whose number is shown, but in doubt."""
+    return tuple(timing for timing in timings if timing.shown_latency_ms and timing.doubt)
 
 
 def setting_of(measurement: Measurement) -> Setting:

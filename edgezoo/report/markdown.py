@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from edgezoo.report.data import ReportData
-from edgezoo.report.grouping import Grouping, group_measurements
-from edgezoo.report.operations import published_rows
+from edgezoo.report.grouping import Timing, group_measurements, without_claim, without_number
 from edgezoo.report.provenance import Source, artifact_sources, timing_sources
+from edgezoo.report.published import published_rows
 from edgezoo.report.tables import Cell, Table, result_tables
 from edgezoo.report.verdict import Verdict, verdicts
-from edgezoo.report.words import describe_failure
+from edgezoo.report.words import DOUBTFUL_TITLE, NO_NUMBER_TITLE, describe_status
 
 
 def markdown_page(data: ReportData) -> str:
@@ -22,7 +23,8 @@ def markdown_page(data: ReportData) -> str:
         blocks.append("\n".join(f"- {_escape(v.text)}{_marks(v)}" for v in others))
     for table in result_tables(data, grouping):
         blocks += [f"## {_escape(table.caption)}", _table(table)]
-    blocks += _without_number(grouping)
+    blocks += _evidence(DOUBTFUL_TITLE, without_claim(grouping.timings))
+    blocks += _evidence(NO_NUMBER_TITLE, without_number(grouping.timings))
     blocks += [block for model in data.models for block in _published(data, model)]
     blocks.append("## Sources")
     blocks += [_source(s) for s in (*artifact_sources(data), *timing_sources(grouping))]
@@ -46,16 +48,13 @@ def _line(cells: list[str]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    aside = "; ".join(part for part in (cell.note, ", ".join(cell.marks)) if part)
+    aside = "; ".join(part for part in (cell.doubt, cell.note, ", ".join(cell.marks)) if part)
     return _escape(f"{cell.text} ({aside})" if aside else cell.text)
 
 
-def _without_number(grouping: Grouping) -> list[str]:
-    bad = [timing for timing in grouping.timings if timing.latency_ms is None]
-    if not bad:
-        return []
-    lines = [f"- {t.mark} {_escape(f'{t.entry.name}: {describe_failure(t)}')}" for t in bad]
-    return ["Without a number:", "\n".join(lines)]
+def _evidence(title: str, timings: Iterable[Timing]) -> list[str]:
+    lines = [f"- {t.mark} {_escape(f'{t.entry.name}: {describe_status(t)}')}" for t in timings]
+    return [title, "\n".join(lines)] if lines else []
 
 
 def _published(data: ReportData, model: str) -> list[str]:

@@ -62,6 +62,13 @@ def breakable(text: str) -> Html:
     return Html("<wbr>".join(html.escape(piece) for piece in pieces))
 
 
+def file_name(text: str) -> Html:
+    """A file name that goes on in the next line before its last word: ``net_`` / ``w8a8.onnx``."""
+    cut = max(text.rfind("_"), text.rfind("-")) + 1
+    parts = (part for part in (text[:cut], text[cut:]) if part)
+    return fragment(*(element("span", breakable(part), class_="part") for part in parts))
+
+
 def script(code: str) -> Html:
     """JavaScript that cannot end its own element early."""
     if "</script" in code.lower() or "<!--" in code:

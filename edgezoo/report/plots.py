@@ -36,35 +36,72 @@ class Plot:
     alternative: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Style:
+    symbol: str
+    colour: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """A row whose latency can be drawn; hollow and grey where it is in doubt."""
+
+    timing: Timing
+    latency_ms: Latency
+
+    @property
+    def doubt(self) -> str:
+        return self.timing.doubt
+
+    @property
+    def style(self) -> _Style:
+        name = self.timing.entry.artifact.format
+        if self.doubt:
+            return _Style(f"{SYMBOLS[name]}-open", "var(--muted)")
+        return _Style(SYMBOLS[name], COLOURS[name])
+
+
 def latency_plot(group: Group, labels: Mapping[str, str]) -> Plot | None:
-    """Median and 95 % interval per row, fastest on top, process medians as faint dots."""
-    rows = [(t, t.latency_ms) for t in group.timings if t.latency_ms and _finite(t.latency_ms)]
-    if not rows:
+    """Median and 95 % interval per row, process medians as faint dots.
+
+    Fastest on top; doubtful rows follow, hollow and grey, because a rank would be a claim.
+    """
+    points = sorted(_points(group), key=lambda point: (bool(point.doubt), point.latency_ms.median))
+    if not points:
         return None
-    rows.sort(key=lambda row: row[1].median)
-    heights = range(len(rows) - 1, -1, -1)
-    texts = [_latency_text(labels[timing.mark], latency) for timing, latency in rows]
-    placed = list(zip(rows, heights, texts, strict=True))
-    traces = [_process_medians([(t, height) for (t, _), height, _ in placed])]
-    for format_name in COLOURS:
-        mine = [(p, h, x) for p, h, x in placed if p[0].entry.artifact.format == format_name]
-        if mine:
-            traces.append(_medians(format_name, mine))
+    texts = [_latency_text(labels[point.timing.mark], point) for point in points]
+    placed = list(zip(points, range(len(points) - 1, -1, -1), texts, strict=True))
+    traces = [_process_medians([(point.timing, height) for point, height, _ in placed])]
+    for style in dict.fromkeys(point.style for point in points):
+        traces.append(_medians(style, [row for row in placed if row[0].style == style]))
     layout = _rows_layout(texts, "latency in milliseconds, lower is better")
-    sentence = "Latency, fastest first: " + "; ".join(texts) + "."
-    return Plot({"data": traces, "layout": layout}, _rows_height(len(rows)), sentence)
+    sentence = _latency_sentence(points, texts)
+    return Plot({"data": traces, "layout": layout}, _rows_height(len(points)), sentence)
+
+
+def _points(group: Group) -> list[_Point]:
+    """What can be drawn: numbers that are shown and finite."""
+    found = ((timing, timing.shown_latency_ms) for timing in group.timings)
+    return [_Point(timing, latency) for timing, latency in found if latency and _finite(latency)]
 
 
 def _finite(latency: Latency) -> bool:
     return all(map(math.isfinite, (latency.median, *latency.interval)))
 
 
-def _latency_text(label: str, latency: Latency) -> str:
-    text = f"{_shorten(label)}: {milliseconds(latency.median)}"
-    if not has_interval(latency):
-        return text
-    low, high = (significant(bound) for bound in latency.interval)
-    return f"{text} ({low}–{high})"
+def _latency_text(label: str, point: _Point) -> str:
+    text = f"{_shorten(label)}: {milliseconds(point.latency_ms.median)}"
+    if has_interval(point.latency_ms):
+        text += f" ({'–'.join(significant(bound) for bound in point.latency_ms.interval)})"
+    return f"{text}, {point.doubt}" if point.doubt else text
+
+
+def _latency_sentence(points: Sequence[_Point], texts: Sequence[str]) -> str:
+    ranked = [text for point, text in zip(points, texts, strict=True) if not point.doubt]
+    unranked = [text for point, text in zip(points, texts, strict=True) if point.doubt]
+    parts = [f"Latency, fastest first: {'; '.join(ranked)}."] if ranked else []
+    parts += [f"Latency, not ranked: {'; '.join(unranked)}."] if unranked else []
+    return " ".join(parts)
 
 
 def _process_medians(rows: Sequence[tuple[Timing, int]]) -> Figure:
@@ -85,8 +122,8 @@ def _process_medians(rows: Sequence[tuple[Timing, int]]) -> Figure:
     }
 
 
-def _medians(format_name: str, placed: Sequence[tuple[tuple[Timing, Latency], int, str]]) -> Figure:
-    latencies = [latency for (_, latency), _, _ in placed]
+def _medians(style: _Style, placed: Sequence[tuple[_Point, int, str]]) -> Figure:
+    latencies = [point.latency_ms for point, _, _ in placed]
     return {
         "type": "scatter",
         "mode": "markers",
@@ -94,16 +131,22 @@ def _medians(format_name: str, placed: Sequence[tuple[tuple[Timing, Latency], in
         "y": [height for _, height, _ in placed],
         "hovertext": [_safe(text) for _, _, text in placed],
         "hoverinfo": "text",
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [max(0.0, latency.interval[1] - latency.median) for latency in latencies],
-            "arrayminus": [max(0.0, latency.median - latency.interval[0]) for latency in latencies],
-            "thickness": 2,
-            "width": 6,
-            "color": COLOURS[format_name],
+        "error_x": _intervals(latencies) | {"thickness": 2, "width": 6, "color": style.colour},
+        "marker": {
+            "size": 11,
+            "symbol": style.symbol,
+            "color": style.colour,
+            "line": {"width": 2, "color": style.colour},
         },
-        "marker": {"size": 11, "symbol": SYMBOLS[format_name], "color": COLOURS[format_name]},
+    }
+
+
+def _intervals(latencies: Sequence[Latency]) -> Figure:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [max(0.0, latency.interval[1] - latency.median) for latency in latencies],
+        "arrayminus": [max(0.0, latency.median - latency.interval[0]) for latency in latencies],
     }
 
 
@@ -112,48 +155,68 @@ def trade_off_plot(group: Group, labels: Mapping[str, str]) -> Plot | None:
 
     ``None`` where fewer than three rows have both numbers.
     """
-    points = [
-        (timing, timing.latency_ms.median, timing.entry.artifact.comparison.sqnr_db)
-        for timing in group.timings
-        if timing.latency_ms and _finite(timing.latency_ms)
-    ]
-    points = [point for point in points if math.isfinite(point[2])]
+    points = [point for point in _points(group) if math.isfinite(_sqnr_db(point))]
     if len(points) < 3:
         return None
-    texts = [
-        f"{_shorten(labels[t.mark])}: {milliseconds(x)}, {decibels(y)}, "
-        f"{megabytes(t.entry.artifact.bytes)}"
-        for t, x, y in points
-    ]
+    texts = [_trade_off_text(labels[point.timing.mark], point) for point in points]
     layout = _layout("latency in milliseconds, lower is better")
     layout["yaxis"] = _axis("SQNR in dB, higher is better") | {"rangemode": "tozero"}
-    layout["margin"] = {"l": 56, "r": 24, "t": 24, "b": 52}
+    layout["margin"] = {"l": 56, "r": 48, "t": 24, "b": 52}
     sentence = "Latency, SQNR and size: " + "; ".join(texts) + "."
     return Plot({"data": [_bubbles(points, texts)], "layout": layout}, 340, sentence)
 
 
-def _bubbles(points: Sequence[tuple[Timing, float, float]], texts: Sequence[str]) -> Figure:
-    largest = max(timing.entry.artifact.bytes for timing, _, _ in points) or 1
-    formats = [timing.entry.artifact.format for timing, _, _ in points]
-    areas = [max(0.02, timing.entry.artifact.bytes / largest) for timing, _, _ in points]
+def _sqnr_db(point: _Point) -> float:
+    return point.timing.entry.artifact.comparison.sqnr_db
+
+
+def _trade_off_text(label: str, point: _Point) -> str:
+    size = megabytes(point.timing.entry.artifact.bytes)
+    return f"{_latency_text(label, point)}, {decibels(_sqnr_db(point))}, {size}"
+
+
+def _bubbles(points: Sequence[_Point], texts: Sequence[str]) -> Figure:
+    sizes = [point.timing.entry.artifact.bytes for point in points]
+    areas = [max(0.02, size / (max(sizes) or 1)) for size in sizes]
     return {
         "type": "scatter",
         "mode": "markers+text",
-        "x": [x for _, x, _ in points],
-        "y": [y for _, _, y in points],
-        "text": [timing.mark for timing, _, _ in points],
-        "textposition": "top center",
+        "x": [point.latency_ms.median for point in points],
+        "y": [_sqnr_db(point) for point in points],
+        "text": [point.timing.mark for point in points],
+        "textposition": _label_places(points),
         "textfont": {"size": 12, "color": "var(--ink)"},
         "hovertext": [_safe(text) for text in texts],
         "hoverinfo": "text",
         "cliponaxis": False,
+        "error_x": _intervals([point.latency_ms for point in points])
+        | {"thickness": 1, "width": 0, "color": "var(--muted)"},
         "marker": {
             "size": [round(34 * math.sqrt(area), 1) for area in areas],
-            "symbol": [SYMBOLS[name] for name in formats],
-            "color": [COLOURS[name] for name in formats],
+            "symbol": [point.style.symbol for point in points],
+            "color": [point.style.colour for point in points],
             "opacity": 0.7,
+            "line": {"width": 2, "color": [point.style.colour for point in points]},
         },
     }
+
+
+def _label_places(points: Sequence[_Point]) -> list[str]:
+    """Above the mark; where it has neighbours, above and on the side away from them."""
+    furthest_ms = max(point.latency_ms.median for point in points) or 1.0
+    highest_db = max(abs(_sqnr_db(point)) for point in points) or 1.0
+    spots = [
+        (point.latency_ms.median / furthest_ms, _sqnr_db(point) / highest_db, index)
+        for index, point in enumerate(points)
+    ]
+    places = []
+    for spot in spots:
+        near = [o for o in spots if abs(o[0] - spot[0]) < 0.15 and abs(o[1] - spot[1]) < 0.15]
+        rank = (min(near) == spot, max(near) == spot)
+        places.append(
+            {(True, False): "top left", (False, True): "top right"}.get(rank, "top center")
+        )
+    return places
 
 
 def range_rule_plot(facts: QuantizationFacts) -> Plot | None:

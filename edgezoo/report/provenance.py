@@ -13,7 +13,7 @@ from edgezoo.report.grouping import Grouping, Timing
 from edgezoo.report.markup import Html, element, headings
 from edgezoo.report.numbers import decibels, mebibytes, milliseconds, percent, relative_error
 from edgezoo.report.tables import mark_artifacts
-from edgezoo.report.words import PROVENANCE_NAMES, describe_failure, describe_inputs
+from edgezoo.report.words import PROVENANCE_NAMES, describe_inputs, describe_status
 from edgezoo.types import ProcessSamples, to_json
 
 
@@ -51,7 +51,7 @@ def timing_sources(grouping: Grouping) -> tuple[Source, ...]:
             timing.mark,
             f"{timing.entry.name} on {timing.measurement.device.name}",
             _timing_facts(timing),
-            timing.measurement.processes if timing.latency_ms else (),
+            timing.measurement.processes if timing.shown_latency_ms else (),
         )
         for timing in grouping.timings
     )
@@ -113,10 +113,10 @@ def _timing_facts(timing: Timing) -> tuple[Fact, ...]:
         timing.measurement.device,
     )
     samples = sum(len(process.wall_ms) for process in measurement.processes)
-    kept = "" if timing.latency_ms else ", kept in the results file but too doubtful to print"
+    kept = "" if timing.shown_latency_ms else ", kept in the results file"
     facts = (
         Fact("provenance", f"{measurement.provenance}, {PROVENANCE_NAMES[measurement.provenance]}"),
-        Fact("status", describe_failure(timing)),
+        Fact("status", describe_status(timing)),
         Fact(
             "device", f"{device.name}, {device.cpu}, {device.cores} cores, {device.memory_mib} MiB"
         ),

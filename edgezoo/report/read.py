@@ -17,7 +17,17 @@ from edgezoo import results
 from edgezoo.decode import from_json
 from edgezoo.errors import ArtifactError
 from edgezoo.report.data import ArtifactEntry, QuantizationFacts, ReportData
-from edgezoo.types import SUFFIXES, Artifact, Comparison, Format, GalleryPhoto, Measurement, Origin
+from edgezoo.report.words import FLOAT_RECIPE
+from edgezoo.types import (
+    FORMATS,
+    SUFFIXES,
+    Artifact,
+    Comparison,
+    Format,
+    GalleryPhoto,
+    Measurement,
+    Origin,
+)
 
 SCHEMA = 1
 RESULTS_NAME = "results.jsonl"
@@ -88,10 +98,12 @@ def read_report_data(folder: Path) -> ReportData:
     )
 
 
-def _order(entry: ArtifactEntry) -> tuple[str, str, int, str]:
-    """Models together, formats together, the largest (float) file first."""
+def _order(entry: ArtifactEntry) -> tuple[str, int, bool, int, str]:
+    """Models together, TFLite before ONNX, within a format float first, then by falling size."""
     artifact = entry.artifact
-    return artifact.model, artifact.format, -artifact.bytes, entry.name
+    is_reduced = artifact.recipe != FLOAT_RECIPE
+    rank = FORMATS.index(artifact.format)
+    return artifact.model, rank, is_reduced, -artifact.bytes, entry.name
 
 
 def _read_manifest(path: Path) -> _Manifest:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from edgezoo.report.data import QuantizationFacts, ReportData
-from edgezoo.report.grouping import Group, Grouping
-from edgezoo.report.markup import Html, breakable, element, fragment, json_script
+from edgezoo.report.grouping import Group, Grouping, Timing, without_claim, without_number
+from edgezoo.report.markup import Html, element, file_name, fragment, json_script
 from edgezoo.report.plots import Plot, latency_plot, range_rule_plot, trade_off_plot
 from edgezoo.report.tables import Cell, Table, file_table, group_table
 from edgezoo.report.words import (
+    DOUBTFUL_TITLE,
+    NO_NUMBER_TITLE,
     PROVENANCE_HEADINGS,
     PROVENANCE_WORDS,
-    describe_failure,
     describe_setting,
+    describe_status,
     label_artifacts,
     label_timings,
 )
-from edgezoo.types import Provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,41 +62,50 @@ def _section(anchor: str, heading: str, body: Html) -> Section:
 
 def _group(group: Group, number: int, grouping: Grouping, data: ReportData) -> Html:
     labels = label_timings(group, label_artifacts(data.artifacts))
-    provenance = group.setting.provenance
     return fragment(
         element("h3", describe_setting(group.setting)),
         html_table(group_table(group, grouping, data)),
-        _without_number(group, labels),
-        _figure(latency_plot(group, labels), f"latency-{number}", _latency_caption(provenance)),
+        _evidence(DOUBTFUL_TITLE, without_claim(group.timings), labels),
+        _evidence(NO_NUMBER_TITLE, without_number(group.timings), labels),
+        _figure(latency_plot(group, labels), f"latency-{number}", _latency_caption(group)),
         _figure(
             trade_off_plot(group, labels),
             f"trade-off-{number}",
-            "Speed against faithfulness: up and to the left is better. Areas are file sizes, "
-            "names are the marks of the rows in the table above.",
+            _trade_off_caption(group),
         ),
         _older(group),
     )
 
 
-def _latency_caption(provenance: Provenance) -> str:
+def _latency_caption(group: Group) -> str:
+    doubtful = " Hollow grey marks, listed last: unstable or throttled."
     return (
-        f"Latency, {provenance}. Large marks: median of process medians with its 95 % bootstrap "
-        "interval. Faint dots: the median of each process. Circles are TFLite, diamonds ONNX."
+        f"Latency, {group.setting.provenance}. Large marks: median of process medians with its "
+        "95 % bootstrap interval. Faint dots: the median of each process. Circles are TFLite, "
+        f"diamonds ONNX.{doubtful if without_claim(group.timings) else ''}"
     )
 
 
-def _without_number(group: Group, labels: dict[str, str]) -> Html:
-    bad = [timing for timing in group.timings if timing.latency_ms is None]
-    items = [
-        element(
-            "li", element("strong", labels[t.mark]), f" {describe_failure(t)} ", mark_link(t.mark)
-        )
-        for t in bad
-    ]
-    if not items:
+def _trade_off_caption(group: Group) -> str:
+    doubtful = " Hollow grey marks: unstable or throttled."
+    return (
+        "Speed against faithfulness: up and to the left is better. Areas are file sizes, lines "
+        "the intervals of the latency, names the marks of the rows in the table above."
+        f"{doubtful if without_claim(group.timings) else ''}"
+    )
+
+
+def _evidence(title: str, timings: Sequence[Timing], labels: Mapping[str, str]) -> Html:
+    """Why the numbers of ``timings`` are in doubt or missing, each in the runner's own words."""
+    if not timings:
         return fragment()
-    title = element("p", "Without a number, and therefore in no plot:")
-    return element("div", title, element("ul", *items), class_="notice")
+    items = (
+        element(
+            "li", element("strong", labels[t.mark]), f" {describe_status(t)} ", mark_link(t.mark)
+        )
+        for t in timings
+    )
+    return element("div", element("p", title), element("ul", *items), class_="notice")
 
 
 def _older(group: Group) -> Html:
@@ -193,7 +203,7 @@ def html_table(table: Table) -> Html:
     rows = []
     for cells in table.rows:
         first, *others = zip(table.columns, cells, strict=True)
-        parts = [element("th", _cell(first[1], breakable), scope="row", role="rowheader")]
+        parts = [element("th", _cell(first[1], file_name), scope="row", role="rowheader")]
         parts += [
             element(
                 "td",
@@ -223,11 +233,14 @@ def _kind(numeric: bool) -> str | None:
 
 
 def _cell(cell: Cell, write: Callable[[str], Html] = fragment) -> Html:
+    doubt = element("small", cell.doubt, class_="doubt") if cell.doubt else ""
     note = element("small", cell.note) if cell.note else ""
     links = [item for mark in cell.marks for item in (mark_link(mark), " ")]
     sources = element("small", *links) if links else ""
     tone = f"value {cell.tone}".strip()
-    return element("span", write(cell.text), note, sources, class_=tone, title=cell.hint or None)
+    return element(
+        "span", write(cell.text), doubt, note, sources, class_=tone, title=cell.hint or None
+    )
 
 
 def mark_link(mark: str) -> Html:

@@ -72,12 +72,14 @@ tr { border-bottom: 1px solid var(--line); }
 thead th { overflow-wrap: break-word; }
 .number { text-align: right; }
 td.number { white-space: nowrap; }
-table.main { width: 100%; overflow-wrap: normal; }
-table.main th, table.main td { padding: .45rem; }
+table.main { width: 100%; overflow-wrap: normal; font-size: .84rem; }
+table.main th, table.main td { padding: .55rem .38rem; }
 table.main tr > :first-child { padding-left: 0; }
 table.main tr > :last-child { padding-right: 0; }
-table.main tbody th { min-width: 9rem; overflow-wrap: anywhere; }
+table.main tbody th { min-width: 9.5rem; overflow-wrap: anywhere; }
+.part { display: inline-block; max-width: 100%; }
 .value small { display: block; font-weight: 400; }
+.value small.doubt { color: var(--warn); }
 .value.good { color: var(--good); } .value.muted { color: var(--muted); }
 .value.warn { color: var(--warn); font-weight: 600; }
 .value.bad { color: var(--bad); font-weight: 600; }
@@ -85,15 +87,23 @@ table.main tbody th { min-width: 9rem; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 .number small { white-space: nowrap; }
 .scroll .plain th, .scroll .plain td { overflow-wrap: break-word; }
-.scroll .plain tbody td:not(.number) { min-width: 12rem; }
+table.published { width: 100%; }
+.published th, .published td { vertical-align: baseline; }
+.published tr > :first-child { padding-left: 0; } .published tr > :last-child { padding-right: 0; }
+.published .source {
+  color: var(--muted); font-size: .8rem; min-width: 11rem; overflow-wrap: anywhere;
+}
+.agreement { margin: .75rem 0; padding-left: 1.2rem; }
 .cards {
   display: grid; gap: 1rem;
-  grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr));
+  grid-template-columns: repeat(auto-fill, minmax(min(15.5rem, 100%), 1fr));
 }
 .card { border: 1px solid var(--line); border-radius: .5rem; padding: 1rem; }
 .card h3 { margin: 0; } .facts { color: var(--muted); font-size: .85rem; }
-.ops { width: 100%; } .ops th, .ops td { padding: .2rem .4rem; }
-.bar { width: 34%; }
+.ops { width: 100%; } .ops th, .ops td { padding: .2rem .3rem; }
+.ops tr > :first-child { padding-left: 0; } .ops tr > :last-child { padding-right: 0; }
+.ops .number { width: 1%; white-space: nowrap; }
+.bar { width: 3.25rem; }
 .bar span {
   display: block; height: .7em; margin-top: .35em; background: var(--bar);
   border-radius: 2px;
@@ -114,24 +124,25 @@ GALLERY = """
 }
 .photo {
   border: 1px solid var(--line); border-radius: .5rem; padding: 1rem;
+  display: grid; grid-template-columns: 8.5rem minmax(0, 1fr); gap: 1rem; align-items: start;
   content-visibility: auto; contain-intrinsic-size: auto 20rem;
 }
-.photo-head {
-  display: grid; grid-template-columns: auto 1fr; gap: .25rem 1rem; align-content: start;
-}
+.photo-head { display: grid; gap: .5rem; }
 .photo-head img {
-  width: 6rem; height: 6rem; object-fit: cover; border-radius: .35rem; grid-row: span 3;
-  background: var(--line);
+  width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: .35rem; background: var(--line);
 }
-.photo-head h3 { margin: 0; font-size: 1rem; }
+.photo-head h3 { margin: 0; font-size: .9rem; }
 .badge,
 .tag {
   font-size: .75rem; font-weight: 600; border-radius: 1rem; padding: .05rem .5rem;
   justify-self: start; align-self: start;
 }
 .badge { border: 1px solid var(--line); color: var(--muted); }
-.tag { color: var(--bad); border: 1px solid currentColor; display: table; margin-top: .15rem; }
-.guesses { width: 100%; margin-top: .75rem; font-size: .85rem; }
+.tag {
+  color: var(--bad); border: 1px solid currentColor; display: block; width: max-content;
+  margin-top: .15rem;
+}
+.guesses { width: 100%; font-size: .85rem; }
 .guesses th { width: 32%; padding-left: .4rem; } .guesses td { padding-right: .4rem; }
 .guesses td div { display: flex; justify-content: space-between; gap: .75rem; }
 .guesses .first { font-weight: 600; } .guesses .other { color: var(--muted); }
@@ -145,7 +156,7 @@ GALLERY = """
 """
 
 NARROW = """
-@media (max-width: 70rem) {
+@media (max-width: 74rem) {
   table.main thead {
     position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
   }
@@ -166,6 +177,20 @@ NARROW = """
   section { padding: 1rem; }
   h1 { font-size: 1.6rem; } .verdict { font-size: 1.1rem; }
   dl div { grid-template-columns: 1fr; gap: 0; }
+  .photo { grid-template-columns: minmax(0, 1fr); }
+  .photo-head { grid-template-columns: 6rem 1fr; gap: .25rem 1rem; align-content: start; }
+  .photo-head img { grid-row: span 3; }
+  .published thead {
+    position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+  }
+  .published tbody, .published caption { display: block; }
+  .published tr { display: grid; grid-template-columns: repeat(3, 1fr); gap: .25rem .75rem; }
+  .published tr { padding: .6rem 0; }
+  .published th, .published td { padding: 0; text-align: left; }
+  .published th, .published .source { grid-column: 1 / -1; }
+  .published td::before {
+    content: attr(data-label); display: block; color: var(--muted); font-size: .8rem;
+  }
 }
 @media print {
   section { break-inside: auto; border: 0; padding: 0; }

@@ -27,10 +27,11 @@ from edgezoo.report.words import (
     FLOAT_RECIPE,
     FORMAT_NAMES,
     PROVENANCE_HEADINGS,
-    describe_failure,
     describe_inputs,
     describe_setting,
+    describe_status,
     float_sibling,
+    float_timing,
     has_interval,
     speed_ratio,
 )
@@ -40,9 +41,12 @@ Tone = Literal["", "good", "warn", "bad", "muted"]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """``text``, a second smaller line ``note``, an explanation ``hint``, the sources' ``marks``."""
+    """``text``, the ``doubt`` about it in a word, a smaller line ``note``, an explanation ``hint``,
+    the sources' ``marks``.
+    """
 
     text: str
+    doubt: str = ""
     note: str = ""
     hint: str = ""
     tone: Tone = ""
@@ -191,25 +195,34 @@ def _partitions(row: Row) -> Cell:
 def _latency(row: Row) -> Cell:
     if row.timing is None:
         return Cell("not measured", tone="muted")
-    measurement, latency = row.timing.measurement, row.timing.latency_ms
+    measurement, latency = row.timing.measurement, row.timing.shown_latency_ms
     if latency is None:
         tone: Tone = "bad" if measurement.status == "failed" else "warn"
-        return Cell(measurement.status, tone=tone, hint=describe_failure(row.timing))
+        return Cell(measurement.status, tone=tone, hint=describe_status(row.timing))
     samples = sum(len(process.wall_ms) for process in measurement.processes)
     hint = (
         f"median of {len(measurement.processes)} process medians, {samples} raw samples, "
         f"{measurement.runner} {measurement.runner_version}"
     )
-    if not has_interval(latency):
-        return Cell(milliseconds(latency.median), note="no interval", hint=hint)
-    low, high = (significant(bound) for bound in latency.interval)
-    return Cell(milliseconds(latency.median), note=f"{low}–{high}", hint=hint)
+    note = "no interval"
+    if has_interval(latency):
+        note = "–".join(significant(bound) for bound in latency.interval)
+    return _measured(row.timing, milliseconds(latency.median), hint, note)
+
+
+def _measured(timing: Timing, text: str, hint: str, note: str = "") -> Cell:
+    """A number of ``timing``, with its doubt if there is one."""
+    if not timing.doubt:
+        return Cell(text, note=note, hint=hint)
+    hint = f"{hint}; {describe_status(timing)}"
+    return Cell(text, doubt=timing.doubt, note=note, hint=hint, tone="muted")
 
 
 def _speed(row: Row) -> Cell:
     ratio = speed_ratio(row.timing, row.group) if row.timing and row.group else None
     if ratio is None:
-        return Cell(ABSENT, tone="muted")
+        hint = _why_no_ratio(row.timing, row.group) if row.timing and row.group else ""
+        return Cell(ABSENT, hint=hint, tone="muted")
     if ratio.distinct is False:
         return Cell("same", hint="the two 95 % intervals overlap", tone="muted")
     faster = ratio.ratio >= 1
@@ -217,19 +230,29 @@ def _speed(row: Row) -> Cell:
     return Cell(text, note="faster" if faster else "slower")
 
 
+def _why_no_ratio(timing: Timing, group: Group) -> str:
+    other = float_timing(timing, group)
+    if other is None:
+        return ""
+    doubts = {t.entry.artifact.recipe: t.doubt for t in (timing, other) if t.doubt}
+    words = " and ".join(f"{recipe} is {doubt}" for recipe, doubt in doubts.items())
+    return f"not compared: {words}" if words else ""
+
+
 def _p90(row: Row) -> Cell:
-    if row.timing is None or row.timing.latency_ms is None:
+    if row.timing is None or row.timing.shown_latency_ms is None:
         return Cell(ABSENT, tone="muted")
-    return Cell(milliseconds(row.timing.latency_ms.p90), hint="90th percentile of all samples")
+    p90_ms = row.timing.shown_latency_ms.p90
+    return _measured(row.timing, milliseconds(p90_ms), "90th percentile of all samples")
 
 
 def _memory(row: Row) -> Cell:
-    if row.timing is None or row.timing.latency_ms is None:
+    if row.timing is None or row.timing.shown_latency_ms is None:
         return Cell(ABSENT, tone="muted")
     memory_mib = row.timing.measurement.peak_memory_mib
     if memory_mib is None:
         return Cell(ABSENT, tone="muted", hint="not recorded by this runner")
-    return Cell(mebibytes(memory_mib), hint="peak of the measuring process")
+    return _measured(row.timing, mebibytes(memory_mib), "peak of the measuring process")
 
 
 def _status(row: Row) -> Cell:
@@ -240,7 +263,7 @@ def _status(row: Row) -> Cell:
     return Cell(
         measurement.status,
         note=measurement.failure_class or "",
-        hint="" if measurement.status == "ok" else describe_failure(row.timing),
+        hint="" if measurement.status == "ok" else describe_status(row.timing),
         tone=tones.get(measurement.status, "warn"),
     )
 
@@ -256,9 +279,9 @@ def _runner(row: Row) -> Cell:
 ARTIFACT = Column("Artifact", _artifact, numeric=False)
 FORMAT = Column("Format", _format, numeric=False)
 RECIPE = Column("Recipe", _recipe, numeric=False)
-SIZE = Column("Size (of fp32)", _size)
+SIZE = Column("Size (of\u00a0fp32)", _size)
 SQNR = Column("SQNR", _sqnr)
-MAX_REL = Column("Max rel. error", _max_rel)
+MAX_REL = Column("Max\u00a0rel. error", _max_rel)
 TOP1 = Column("Top-1 agreement", _top1)
 PARTITIONS = Column("XNNPACK partitions", _partitions)
 RUNNER = Column("Runner", _runner, numeric=False)

@@ -1,7 +1,7 @@
 """What artifacts, provenances, settings and failures are called; how two speeds are compared.
 
-Speed is compared only within one group of measurements, and "faster" is said only where the
-intervals do not overlap.
+Speed is compared only within one group of measurements and only between those that are ``ok``,
+and "faster" is said only where the intervals do not overlap.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from edgezoo.types import Comparison, Latency, Provenance
 
 FORMAT_NAMES = {"tflite": "TFLite", "onnx": "ONNX"}
 FLOAT_RECIPE = "fp32"
+DOUBTFUL_TITLE = "Shown, but nothing is claimed from these numbers:"
+NO_NUMBER_TITLE = "Without a number, and therefore in no plot:"
 
 PROVENANCE_NAMES: Mapping[Provenance, str] = {
     "phone": "a phone",
@@ -93,15 +95,23 @@ def float_sibling(entry: ArtifactEntry, entries: Iterable[ArtifactEntry]) -> Art
     return None
 
 
-def speed_ratio(timing: Timing, group: Group) -> SpeedRatio | None:
-    """Latency of the float sibling over this one's, same group, runner and delegate."""
+def float_timing(timing: Timing, group: Group) -> Timing | None:
+    """The float sibling's row in the same group, of the same runner and delegate."""
     sibling = float_sibling(timing.entry, (t.entry for t in group.timings))
-    if sibling is None or sibling is timing.entry or timing.latency_ms is None:
+    if sibling is timing.entry:
         return None
     for other in group.timings:
-        if other.entry is sibling and _runner(other) == _runner(timing) and other.latency_ms:
-            return _ratio(timing.latency_ms, other.latency_ms)
+        if other.entry is sibling and _runner(other) == _runner(timing):
+            return other
     return None
+
+
+def speed_ratio(timing: Timing, group: Group) -> SpeedRatio | None:
+    """Latency of the float sibling over this one's; ``None`` unless both can be trusted."""
+    other = float_timing(timing, group)
+    if other is None or timing.trusted_latency_ms is None or other.trusted_latency_ms is None:
+        return None
+    return _ratio(timing.trusted_latency_ms, other.trusted_latency_ms)
 
 
 def _ratio(mine: Latency, sibling: Latency) -> SpeedRatio | None:
@@ -135,8 +145,8 @@ def describe_setting(setting: Setting) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def describe_failure(timing: Timing) -> str:
-    """Why a measurement has no number, in the runner's own words."""
+def describe_status(timing: Timing) -> str:
+    """What a measurement came to, and why, in the runner's own words."""
     measurement = timing.measurement
     failure = f" ({measurement.failure_class})" if measurement.failure_class else ""
     message = f": {measurement.message}" if measurement.message else ""

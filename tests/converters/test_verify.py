@@ -21,6 +21,7 @@ from edgezoo.converters.capture import capture
 from edgezoo.converters.formats import ENTRIES
 from edgezoo.converters.tflite.model import FILE_IDENTIFIER
 from edgezoo.converters.verify import (
+    Check,
     first_jump,
     first_non_finite,
     float_values,
@@ -125,7 +126,8 @@ def verified(path: Path, format: Format, recipe: str) -> Comparison:
     # a network this small is far above the floor that deep ones need; one bad layer must fail
     floored = replace(get_recipe(recipe), floor_db=80.0 if recipe == "fp32" else 25.0)
     runner = ENTRIES[format].load(path)
-    return verify_file(runner, path, format, floored, inputs(), reference(), float_graph())
+    check = Check(inputs(), reference(), "random")
+    return verify_file(runner, path, format, floored, check, float_graph)
 
 
 each_format = pytest.mark.parametrize("format", FORMATS)
@@ -193,7 +195,8 @@ def test_outputs_of_another_shape_are_told_apart(tmp_path: Path) -> None:
     runner = ENTRIES["tflite"].load(path)
     wrong = [reference()[0][:, :3]]
     with pytest.raises(VerificationError, match="outputs of shape"):
-        verify_file(runner, path, "tflite", get_recipe("fp32"), inputs(), wrong, float_graph())
+        check = Check(inputs(), wrong, "random")
+        verify_file(runner, path, "tflite", get_recipe("fp32"), check, float_graph)
 
 
 def test_the_first_non_finite_value_is_named() -> None:

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgezoo.decode import from_json
 from edgezoo.devices.protocol import Progress, measure, round_orders
 from edgezoo.devices.statistics import summarize
 from edgezoo.errors import ArtifactError, EdgezooError, UsageError
-from edgezoo.decode import from_json
 from edgezoo.types import Measurement, Plan, to_json
 
 QUICK = Plan(warmup=1, processes=3, runs=6)

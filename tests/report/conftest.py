@@ -13,6 +13,7 @@ import pytest
 
 from edgezoo.report import ArtifactEntry, QuantizationFacts, ReportData
 from edgezoo.types import (
+    FORMATS,
     Artifact,
     Comparison,
     DeviceInfo,
@@ -30,6 +31,8 @@ PUBLISHED = {
     "params": {"value": 4_700_000, "source": "EfficientNet-Lite, TensorFlow blog 2020, table 1"},
     "macs": {"value": 407_000_000, "source": "EfficientNet-Lite, TensorFlow blog 2020, table 1"},
     "top1": {"value": 75.1, "unit": "%", "source": "EfficientNet-Lite README, float32"},
+    "latency_ms": {"pixel4_cpu_4_threads": 12.0, "pixel4_gpu": 9.0},
+    "latency_ms_source": "EfficientNet-Lite README, table of models",
 }
 TFLITE_OPS = {"CONV_2D": 33, "DEPTHWISE_CONV_2D": 16, "ADD": 9, "MEAN": 1, "FULLY_CONNECTED": 1}
 ONNX_OPS = {"Conv": 49, "Clip": 33, "Add": 9, "GlobalAveragePool": 1, "Flatten": 1, "Gemm": 1}
@@ -90,7 +93,7 @@ def build_measurement(
     entry: ArtifactEntry, latency_ms: float = 10.0, **changes: Any
 ) -> Measurement:
     """Five processes of thirty samples around ``latency_ms``, seeded by the artifact's name."""
-    noise = random.Random(entry.name)
+    noise = random.Random(entry.name.encode("utf-8", "surrogatepass"))
     processes = tuple(_process(latency_ms * noise.uniform(0.98, 1.03), noise) for _ in range(5))
     medians = sorted(statistics.median(process.wall_ms) for process in processes)
     samples = sorted(wall for process in processes for wall in process.wall_ms)
@@ -124,6 +127,17 @@ def build_measurement(
 def _process(centre_ms: float, noise: random.Random) -> ProcessSamples:
     wall = tuple(round(centre_ms * noise.lognormvariate(0, 0.02), 4) for _ in range(30))
     return ProcessSamples(wall, wall, 8.1, wall[0] * 1.9, 61.4, 3, 1764000000.0)
+
+
+def build_doubtful(entry: ArtifactEntry, **changes: Any) -> Measurement:
+    """A number that the processes disagree about: 8.23 ms, somewhere between 6.31 and 8.36."""
+    doubtful: dict[str, Any] = {
+        "status": "unstable",
+        "message": "the 95 % interval spans 24.9 % of the median",
+        "latency_ms": Latency(8.234, 8.457, (6.313, 8.364), 4.174),
+        "peak_memory_mib": 77.2,
+    }
+    return dataclasses.replace(build_measurement(entry), **(doubtful | changes))
 
 
 def build_failed(entry: ArtifactEntry, **changes: Any) -> Measurement:
@@ -165,8 +179,7 @@ def thumbnail(seed: int, side_px: int = 96) -> str:
 
 @pytest.fixture
 def entries() -> tuple[ArtifactEntry, ...]:
-    formats: tuple[Format, ...] = ("onnx", "tflite")
-    return tuple(build_entry(name, recipe) for name in formats for recipe in ("fp32", "w8a8"))
+    return tuple(build_entry(name, recipe) for name in FORMATS for recipe in ("fp32", "w8a8"))
 
 
 @pytest.fixture
@@ -186,7 +199,7 @@ def report_data(
         build_photo(
             index,
             sources,
-            differs_in=entries[3].name if index % 5 == 4 else "",
+            differs_in=entries[1].name if index % 5 == 4 else "",
             calibrated=index % 3 == 0,
         )
         for index in range(12)
@@ -211,6 +224,11 @@ def make_entry() -> Callable[..., ArtifactEntry]:
 @pytest.fixture(scope="session")
 def make_measurement() -> Callable[..., Measurement]:
     return build_measurement
+
+
+@pytest.fixture(scope="session")
+def make_doubtful() -> Callable[..., Measurement]:
+    return build_doubtful
 
 
 @pytest.fixture(scope="session")

@@ -119,6 +119,31 @@ def test_nothing_is_wider_than_the_window(
     assert found[1] == found[2] == str(width_px)
 
 
+def test_tables_do_not_scroll_sideways(
+    report_data: ReportData, make_doubtful: Callable[..., Measurement], tmp_path: Path
+) -> None:
+    """In 1200 pixels less a scroll bar, with every kind of row that makes a table wide."""
+    latency = {"pixel4_cpu_4_threads_int8": 6.5, "pixel4_gpu_fp16": 6.0}
+    source = "github.com/tensorflow/tpu models/official/efficientnet/lite README"
+    published = {"efficientnet_lite0": {"macs": 407e6, "latency_ms": latency, "source": source}}
+    measurements = (report_data.measurements[0], *map(make_doubtful, report_data.artifacts[1:]))
+    data = dataclasses.replace(report_data, measurements=measurements, published=published)
+    page = write_report(data, tmp_path).html
+    text = page.read_text(encoding="utf-8")
+    check = (
+        "<script>onload = () => { const all = [...document.querySelectorAll('.scroll')]"
+        ".filter(e => !e.closest('details')); document.body.dataset.widths = "
+        "all.map(e => e.scrollWidth + ' of ' + e.clientWidth).join(); }</script></body>"
+    )
+    page.write_text(text.replace("</body>", check), encoding="utf-8")
+    document, _ = browse(page, tmp_path / "profile", "--window-size=1185,2000", "--dump-dom")
+    found = re.search(r'data-widths="([^"]+)"', document)
+    assert found is not None
+    widths = [pair.split(" of ") for pair in found[1].split(",")]
+    assert len(widths) == 2  # the measurements, the published numbers
+    assert all(needed == given for needed, given in widths)
+
+
 @pytest.mark.parametrize(("options", "is_dark"), [((), False), ((DARK,), True)])
 def test_plots_follow_the_colour_scheme(
     report_data: ReportData, tmp_path: Path, options: tuple[str, ...], is_dark: bool

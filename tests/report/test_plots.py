@@ -42,7 +42,8 @@ def test_latency_points_intervals_and_processes(report_data: ReportData) -> None
             trace["x"], trace["error_x"]["array"], trace["error_x"]["arrayminus"], strict=True
         )
     }
-    latencies = [timing.latency_ms for timing in group.timings if timing.latency_ms]
+    latencies = [t.trusted_latency_ms for t in group.timings if t.trusted_latency_ms]
+    assert len(latencies) == 4
     wanted = {(latency.median, latency.interval[1], latency.interval[0]) for latency in latencies}
     # the interval's ends come back through one subtraction: equal within rounding
     assert {tuple(round(v, 9) for v in p) for p in points} == {
@@ -60,6 +61,58 @@ def test_latency_rows_are_fastest_first_and_labelled(report_data: ReportData) ->
     assert plot.alternative.startswith("Latency, fastest first: w8a8 TFLite: 5.59 ms")
 
 
+def test_doubtful_rows_are_hollow_grey_and_last(
+    report_data: ReportData, make_doubtful: Callable[..., Measurement]
+) -> None:
+    """Last although its 8.23 ms are less than fp32's, with its wide interval and its process dots."""
+    doubtful = make_doubtful(report_data.artifacts[1])
+    measurements = (report_data.measurements[0], doubtful, *report_data.measurements[2:])
+    _, plot = drawn(dataclasses.replace(report_data, measurements=measurements), latency_plot)
+    assert plot is not None
+    assert annotations(plot)[-1] == "w8a8 TFLite: 8.23 ms (6.31–8.36), unstable"
+    assert plot.alternative.endswith(
+        " Latency, not ranked: w8a8 TFLite: 8.23 ms (6.31–8.36), unstable."
+    )
+    processes, *styles = plot.figure["data"]
+    assert len(processes["x"]) == 4 * 5
+    looks = {
+        (style["marker"]["symbol"], style["marker"]["color"]): list(
+            zip(style["x"], style["error_x"]["arrayminus"], style["y"], strict=True)
+        )
+        for style in styles
+    }
+    assert looks.keys() == {
+        ("circle", "var(--series-1)"),
+        ("diamond", "var(--series-2)"),
+        ("circle-open", "var(--muted)"),
+    }
+    ((median, down, height),) = looks["circle-open", "var(--muted)"]
+    assert (median, round(median - down, 9), height) == (8.234, 6.313, 0)
+
+
+def test_doubtful_rows_are_hollow_in_the_trade_off(
+    report_data: ReportData, make_doubtful: Callable[..., Measurement]
+) -> None:
+    doubtful = make_doubtful(report_data.artifacts[3])
+    measurements = (*report_data.measurements[:3], doubtful)
+    _, plot = drawn(dataclasses.replace(report_data, measurements=measurements), trade_off_plot)
+    assert plot is not None
+    (bubbles,) = plot.figure["data"]
+    assert bubbles["marker"]["symbol"] == ["circle", "circle", "diamond", "diamond-open"]
+    assert bubbles["marker"]["color"][3] == "var(--muted)"
+    assert [round(v, 9) for v in bubbles["error_x"]["arrayminus"]][3] == round(8.234 - 6.313, 9)
+
+
+def test_labels_of_neighbours_are_on_opposite_sides(report_data: ReportData) -> None:
+    """The two fp32 files are close to each other, the two w8a8 files 2.7 ms apart."""
+    _, plot = drawn(report_data, trade_off_plot)
+    assert plot is not None
+    assert plot.figure["data"][0]["textposition"] == [
+        *("top left", "top center"),  # fp32 and w8a8 TFLite
+        *("top right", "top center"),  # fp32 and w8a8 ONNX
+    ]
+
+
 def test_what_has_no_number_is_not_drawn(
     report_data: ReportData, make_failed: Callable[..., Measurement]
 ) -> None:
@@ -67,7 +120,7 @@ def test_what_has_no_number_is_not_drawn(
     measurements = (
         *report_data.measurements[:2],
         make_failed(report_data.artifacts[2]),
-        dataclasses.replace(report_data.measurements[3], latency_ms=infinite),
+        dataclasses.replace(report_data.measurements[3], latency_ms=infinite, status="unstable"),
     )
     data = dataclasses.replace(report_data, measurements=measurements)
     _, plot = drawn(data, latency_plot)
@@ -128,7 +181,7 @@ def test_names_are_no_markup_in_plots(
     _, plot = drawn(data, latency_plot)
     assert plot is not None
     (text,) = annotations(plot)
-    assert text.startswith("&lt;b&gt;w8&lt;/b&gt; ONNX")
+    assert text.startswith("&lt;b&gt;w8&lt;/b&gt; TFLite: ")
 
 
 def figures(page: str) -> list[Any]:

@@ -92,6 +92,18 @@ def test_unknown_keys_are_ignored(folder: Path) -> None:
     assert len(read_report_data(folder).artifacts) == 4
 
 
+def test_tflite_before_onnx_and_float_first(
+    folder: Path, report_data: ReportData, make_entry: Callable[..., ArtifactEntry]
+) -> None:
+    """Even where the float file is the smallest."""
+    path = folder / f"{report_data.artifacts[2].name}.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"bytes": 1}))
+    other = make_entry("tflite", "fp32", model="a_net")
+    (folder / f"{other.name}.json").write_text(json.dumps(manifest_json(other, None)))
+    names = [entry.name for entry in read_report_data(folder).artifacts]
+    assert names == [other.name, *(entry.name for entry in report_data.artifacts)]
+
+
 def test_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="edgezoo convert"):
         read_report_data(tmp_path)

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edgezoo.errors import OutputError
@@ -115,10 +115,14 @@ def test_same_data_same_bytes(report_data: ReportData) -> None:
     assert markdown_page(report_data) == markdown_page(report_data)
 
 
-def test_markdown_and_page_hold_the_same_table(report_data: ReportData) -> None:
-    page = Page(html_page(report_data))
+def test_markdown_and_page_hold_the_same_table(
+    report_data: ReportData, make_doubtful: Callable[..., Measurement]
+) -> None:
+    measurements = (*report_data.measurements[:3], make_doubtful(report_data.artifacts[3]))
+    data = dataclasses.replace(report_data, measurements=measurements)
+    page = Page(html_page(data))
     main = [row for row in page.rows if len(row) == 13]
-    markdown = [row for row in markdown_rows(markdown_page(report_data)) if len(row) == 13]
+    markdown = [row for row in markdown_rows(markdown_page(data)) if len(row) == 13]
     assert len(markdown) == len(main) == 5
 
     def words(cell: str) -> list[str]:
@@ -129,12 +133,12 @@ def test_markdown_and_page_hold_the_same_table(report_data: ReportData) -> None:
 
 
 def test_numbers_are_those_of_the_data(report_data: ReportData) -> None:
-    w8a8 = markdown_rows(markdown_page(report_data))[4]
-    latency = report_data.measurements[3].latency_ms
+    w8a8 = markdown_rows(markdown_page(report_data))[2]
+    latency = report_data.measurements[1].latency_ms
     assert latency is not None
     low, high = latency.interval
     assert w8a8 == [
-        "efficientnet_lite0-w8a8.tflite (a4, m4)",
+        "efficientnet_lite0-w8a8.tflite (a2, m2)",
         "TFLite",
         "w8a8",
         "5.02 MB (27.0 %)",
@@ -165,8 +169,16 @@ def test_every_row_leads_to_its_sources(report_data: ReportData) -> None:
 def test_published_numbers_stand_beside_ours(report_data: ReportData) -> None:
     rows = markdown_rows(markdown_page(report_data))
     source = "EfficientNet-Lite, TensorFlow blog 2020, table 1"
-    assert ["params", "4,700,000", "4,652,008", "−1.0 %", source] in rows
-    assert ["top1", "75.1 %", "–", "–", "EfficientNet-Lite README, float32"] in rows
+    assert ["parameters", "4,700,000", "4,652,008", "−1.0 %", source] in rows
+    assert ["top-1", "75.1 %", "–", "–", "EfficientNet-Lite README, float32"] in rows
+    table = "EfficientNet-Lite README, table of models"
+    assert ["latency, Pixel 4 CPU, 4 threads", "12.0 ms", "–", "–", table] in rows
+    assert ["latency, Pixel 4 GPU", "9.0 ms", "–", "–", table] in rows
+    page = Page(html_page(report_data))
+    assert [row[1:] for row in page.rows if row[0].startswith("latency, ")] == [
+        ["12.0 ms", "–", "–", table],
+        ["9.0 ms", "–", "–", table],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -183,14 +195,51 @@ def test_published_sources_in_every_spelling(
 ) -> None:
     data = dataclasses.replace(report_data, published={"efficientnet_lite0": published})
     rows = markdown_rows(markdown_page(data))
-    assert rows[-1] == ["params", "4,700,000", "4,652,008", "−1.0 %", "paper"]
+    assert rows[-1] == ["parameters", "4,700,000", "4,652,008", "−1.0 %", "paper"]
 
 
-@pytest.mark.parametrize("status", ["failed", "unstable", "throttled"])
-def test_a_measurement_that_failed_shows_no_latency(report_data: ReportData, status: str) -> None:
+@pytest.mark.parametrize(
+    ("published", "name", "value", "source"),
+    [
+        ({"top1": 75.1}, "top-1", "75.1 %", "–"),
+        ({"top1_int8": 74.4}, "top-1 int8", "74.4 %", "–"),
+        ({"latency_ms": 12.5}, "latency", "12.5 ms", "–"),
+        ({"latency_ms": {"pixel1": 78.0}, "source": "a"}, "latency, Pixel 1", "78.0 ms", "a"),
+        (
+            {"latency_ms": {"snapdragon_820_1_thread": 37.8}},
+            *("latency, Snapdragon 820, 1 thread", "37.8 ms", "–"),
+        ),
+        (
+            {"latency_ms": {"pixel1_big_core": 78.0}},
+            *("latency, Pixel 1, big core", "78.0 ms", "–"),
+        ),
+        (
+            {"latency_ms": {"pixel4_cpu_4_threads_int8": 6.5}},
+            *("latency, Pixel 4 CPU, 4 threads, int8", "6.5 ms", "–"),
+        ),
+        (
+            {"latency_ms": {"pixel4_gpu": {"value": 9, "source": "b"}}, "source": "a"},
+            *("latency, Pixel 4 GPU", "9 ms", "b"),
+        ),
+        (
+            {"latency_ms": {"pixel4_gpu": 9, "source": "b"}, "source": "a"},
+            *("latency, Pixel 4 GPU", "9 ms", "b"),
+        ),
+        ({"note": "see the paper"}, "note", "see the paper", "–"),
+        ({"note": None, "latency_ms": {}}, "note", "–", "–"),
+    ],
+)
+def test_published_names_and_units(
+    report_data: ReportData, published: dict[str, object], name: str, value: str, source: str
+) -> None:
+    data = dataclasses.replace(report_data, published={"efficientnet_lite0": published})
+    assert markdown_rows(markdown_page(data))[-1] == [name, value, "–", "–", source]
+
+
+def test_a_measurement_that_failed_shows_no_latency(report_data: ReportData) -> None:
     odd = dataclasses.replace(
         report_data.measurements[3],
-        status=status,  # type: ignore[arg-type]  # the parameters are the literals
+        status="failed",
         failure_class="noisy",
         message="the processes disagree",
     )
@@ -202,7 +251,32 @@ def test_a_measurement_that_failed_shows_no_latency(report_data: ReportData, sta
         assert latency not in text
         assert f"{odd.latency_ms.p90:.2f} ms" not in text
         assert repr(odd.latency_ms.median) not in text
-        assert f"{status} (noisy): the processes disagree" in text
+        assert "failed (noisy): the processes disagree" in text
+
+
+@pytest.mark.parametrize("status", ["unstable", "throttled"])
+def test_a_doubtful_measurement_is_shown_with_its_evidence(
+    report_data: ReportData, make_doubtful: Callable[..., Measurement], status: str
+) -> None:
+    doubtful = make_doubtful(report_data.artifacts[3], status=status)
+    measurements = (*report_data.measurements[:3], doubtful)
+    data = dataclasses.replace(report_data, measurements=measurements)
+    markdown = markdown_page(data)
+    (row,) = (row for row in markdown_rows(markdown) if row[0].startswith(f"{doubtful.artifact} "))
+    assert row[4:8] == [
+        f"8.23 ms ({status}; 6.31–8.36)",
+        "–",
+        f"8.46 ms ({status})",
+        f"77.2 MiB ({status})",
+    ]
+    page = Page(html_page(data))
+    marked = [a for a in page.all("small") if a.get("class") == "doubt"]
+    assert len(marked) == 3
+    for text in (page.text, markdown):
+        assert "Shown, but nothing is claimed from these numbers:" in text
+        assert f"{status}: the 95 % interval spans 24.9 % of the median" in text
+    assert "Hollow grey marks" in page.text
+    assert "Hollow grey marks" not in Page(html_page(report_data)).text
 
 
 def test_difference_from_pytorch_is_marked(report_data: ReportData) -> None:
@@ -210,9 +284,30 @@ def test_difference_from_pytorch_is_marked(report_data: ReportData) -> None:
     marked = [a for a in page.all("tr") if a.get("class") == "differs"]
     assert len(marked) == 2  # photos 4 and 9
     assert "Only photos with a difference (2)" in page.text
-    agreement = next(row for row in page.rows if row[0] == "w8a8 TFLite" and len(row) == 3)
-    assert agreement == ["w8a8 TFLite", "7 of 8", "3 of 4"]
     assert all(photo.get("alt") for photo in page.all("img"))
+
+
+def test_agreement_counts_only_photos_not_used_for_calibration(report_data: ReportData) -> None:
+    """The w8a8 TFLite file differs on photos 4 and 9; photos 0, 3, 6 and 9 were calibrated on."""
+    text = Page(html_page(report_data)).text
+    words = "picks PyTorch's first class on {} of the 8 photos here that were not used for"
+    assert f"w8a8 TFLite {words.format(7)}" in text
+    assert f"fp32 ONNX {words.format(8)}" in text
+    gallery = tuple(dataclasses.replace(photo, calibrated=True) for photo in report_data.gallery)
+    seen = Page(html_page(dataclasses.replace(report_data, gallery=gallery))).text
+    assert "photos here" not in seen
+
+
+def test_photos_with_a_difference_come_first_then_the_surest(report_data: ReportData) -> None:
+    page = Page(html_page(report_data))
+    order = [str(photo["alt"]).removeprefix("Photo ") for photo in page.all("img")]
+    surest = {
+        photo.name: photo.predictions["pytorch"][0].probability for photo in report_data.gallery
+    }
+    assert set(order[:2]) == {"photo_004.jpg", "photo_009.jpg"}
+    for part in (order[:2], order[2:]):
+        assert part == sorted(part, key=lambda name: -surest[name])
+    assert order[2:] != sorted(order[2:])
 
 
 def test_gallery_without_the_module(
@@ -265,6 +360,7 @@ def test_hostile_text_stays_text(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.text(st.characters(exclude_characters="\r"), min_size=1, max_size=30))
+@example("\ud800")  # half a surrogate pair: a file name whose bytes are no UTF-8
 def test_any_text_stays_text(
     make_entry: Callable[..., ArtifactEntry],
     make_failed: Callable[..., Measurement],

