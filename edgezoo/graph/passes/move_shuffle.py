@@ -57,7 +57,8 @@ def _swaps(edit: Edit, node: Node) -> bool:
     channels = edit.shape(node.inputs[0])[1]
     if not isinstance(node.attrs, Conv2d) or node.attrs.stride == (1, 1):
         return False
-    if node.attrs.groups != channels or edit.shape(node.output)[1] != channels:
+    depthwise = node.attrs.groups == channels > 1
+    if not depthwise or edit.shape(node.output)[1] != channels:
         return False
     if not edit.single_use(shuffle.output):
         return False
