@@ -19,11 +19,13 @@ from edgezoo.graph.attrs import Conv2d
 from edgezoo.graph.graph import Graph, Node, Value
 
 FEWEST_POSITIONS, MOST_POSITIONS = 12, 64  # sampled per photo and layer
+MOST_PRODUCTS = 2**23  # 32 MB: of a layer with more, only the mean is kept
 
 
 @dataclass(slots=True)
 class Moments:
-    """Sums over patches less ``centre``: ``total`` (groups, inputs), ``products`` (groups, inputs, inputs).
+    """Sums over patches less ``centre``: ``total`` (groups, inputs) and ``products`` (groups, inputs,
+    inputs), which is ``None`` for layers too wide to hold it.
 
     ``centre`` is the mean of the first patches: float32 sums of squares about 0 would drown the
     variance of an input that hardly changes.
@@ -31,7 +33,7 @@ class Moments:
 
     count: int
     total: Tensor
-    products: Tensor
+    products: Tensor | None
     centre: Tensor | None = None
 
     def add(self, patches: Tensor) -> None:
@@ -42,6 +44,8 @@ class Moments:
         self.count += len(patches)
         self.total += patches.sum(0)
         groups, inputs = self.total.shape
+        if self.products is None:
+            return
         if groups > inputs:  # depthwise: few inputs, so vectorise over the groups
             by_channel = patches.transpose(1, 2).contiguous()
             for index in range(inputs):  # the upper triangle; ``covariance`` mirrors it
@@ -55,8 +59,10 @@ class Moments:
         offset = self.total / max(self.count, 1)
         return offset if self.centre is None else self.centre + offset
 
-    def covariance(self) -> Tensor:
-        """Return the covariance of patches (groups, inputs, inputs)."""
+    def covariance(self) -> Tensor | None:
+        """Return the covariance of patches (groups, inputs, inputs), if their products were kept."""
+        if self.products is None:
+            return None
         mean = self.total / max(self.count, 1)
         groups, inputs = self.total.shape
         if groups > inputs:
@@ -74,7 +80,9 @@ def layer_shape(graph: Graph, node: Node) -> tuple[int, int]:
 def new_moments(graph: Graph, node: Node) -> Moments:
     """Return empty sums for a layer."""
     groups, inputs = layer_shape(graph, node)
-    return Moments(0, torch.zeros(groups, inputs), torch.zeros(groups, inputs, inputs))
+    few = groups * inputs**2 <= MOST_PRODUCTS
+    products = torch.zeros(groups, inputs, inputs) if few else None
+    return Moments(0, torch.zeros(groups, inputs), products)
 
 
 class MomentWatch:

@@ -18,7 +18,7 @@ from torch import Tensor
 from edgezoo.graph.graph import Graph, Node, QuantParams, dequantized
 from edgezoo.quantization.assemble import Rounded, weight_grid
 from edgezoo.quantization.moments import Moments, layer_shape
-from edgezoo.quantization.qparams import SYMMETRIC_HIGH
+from edgezoo.quantization.qparams import SYMMETRIC_HIGH, to_grid
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -42,10 +42,13 @@ def round_layer(
     weight, bias = (np.asarray(graph.constants[name]) for name in node.inputs[1:])
     quant = weight_grid(node, weight, bias, float(grids[node.inputs[0]].scale[0]))
     groups, inputs = layer_shape(graph, node)
-    real = weight.astype(np.float32).reshape(groups, -1, inputs)
-    scales = quant.scale.reshape(groups, -1)
-    steps = compensated_rounding(real, scales, moments.covariance().numpy())
-    integers = steps.reshape(weight.shape).astype(np.int8)
+    covariance = moments.covariance()
+    if covariance is None:
+        integers = to_grid(weight, quant)
+    else:
+        real = weight.astype(np.float32).reshape(groups, -1, inputs)
+        steps = compensated_rounding(real, quant.scale.reshape(groups, -1), covariance.numpy())
+        integers = steps.reshape(weight.shape).astype(np.int8)
     error = (weight - dequantized(integers, quant)).reshape(groups, -1, inputs)
     shift = np.einsum("goi,gi->go", error, moments.mean().numpy().astype(np.float64))
     return Rounded(integers, quant, bias.astype(np.float64) + shift.reshape(-1))

@@ -28,6 +28,12 @@ CONVOLUTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+def covariance_of(moments: Moments) -> Tensor:
+    covariance = moments.covariance()
+    assert covariance is not None
+    return covariance
+
+
 def layer(size: tuple[int, int] = (7, 6), batch: int = 2, **options: Any) -> tuple[Graph, Node]:
     module = nn.Conv2d(4, 8, (3, 2), **options)
     uneven = Apply(lambda x, m: m(F.pad(x, (0, 1, 2, 0))), module).eval()
@@ -105,7 +111,7 @@ def test_moments_are_numpys(groups: int, inputs: int) -> None:
     assert moments.count == 600
     assert np.allclose(moments.mean().numpy(), patches.mean(0), atol=1e-4)
     for _ in range(2):  # reading changes nothing
-        found = moments.covariance().numpy()
+        found = covariance_of(moments).numpy()
         for g in range(groups):
             expected = np.cov(patches[:, g].T, bias=True)
             assert np.allclose(found[g], expected, atol=2e-3 * np.diag(expected).max())
@@ -113,7 +119,7 @@ def test_moments_are_numpys(groups: int, inputs: int) -> None:
     both = np.concatenate((patches, patches[:10]))
     expected = np.cov(both[:, 0].T, bias=True)
     assert np.allclose(
-        moments.covariance().numpy()[0], expected, atol=2e-3 * np.diag(expected).max()
+        covariance_of(moments).numpy()[0], expected, atol=2e-3 * np.diag(expected).max()
     )
 
 
@@ -121,7 +127,7 @@ def test_a_constant_input_has_no_variance() -> None:
     moments = Moments(0, torch.zeros(1, 8), torch.zeros(1, 8, 8))
     for _ in range(100):
         moments.add(torch.full((64, 1, 8), 123.4))
-    assert not moments.covariance().any()
+    assert not covariance_of(moments).any()
     assert moments.mean()[0].tolist() == pytest.approx([123.4] * 8)
 
 
@@ -137,4 +143,15 @@ def test_the_watch_sees_every_layer_that_reads_a_value() -> None:
     watch.take(graph.values["input"], torch.randn(1, 4, 5, 5))
     assert set(watch.moments) == {node.output for node in layers}
     assert all(moments.count > 0 for moments in watch.moments.values())
-    assert {m.products.shape[-1] for m in watch.moments.values()} == {4, 36}
+    shapes = {covariance_of(moments).shape[-1] for moments in watch.moments.values()}
+    assert shapes == {4, 36}
+
+
+def test_a_layer_too_wide_for_its_products_keeps_its_mean() -> None:
+    graph = capture(nn.Linear(3000, 4).eval(), (1, 3000))
+    watch = MomentWatch(graph, graph.nodes)
+    x = torch.randn(1, 3000) + 2
+    watch.take(graph.values["input"], x)
+    (moments,) = watch.moments.values()
+    assert moments.covariance() is None
+    assert torch.equal(moments.mean(), x)

@@ -175,3 +175,19 @@ def test_a_layer_that_was_never_run_is_rounded_to_the_nearest() -> None:
     weight = np.asarray(graph.constants[graph.nodes[0].inputs[1]], np.float32)
     nearest = np.rint(weight / careful.quant.scale.reshape(-1, 1, 1, 1))
     assert np.array_equal(careful.weight, nearest)
+
+
+def test_a_layer_too_wide_for_a_covariance_is_rounded_to_the_nearest_and_its_mean_is_right() -> (
+    None
+):
+    torch.manual_seed(0)
+    module = nn.Linear(3000, 5).eval()
+    graph = capture(module, (1, 3000))
+    watch = MomentWatch(graph, graph.nodes)
+    x = torch.rand(1, 3000)
+    watch.take(graph.values["input"], x)
+    (careful,) = round_layers(graph, watch.moments, {"input": activation_grid(0, 1)}).values()
+    weight = np.asarray(graph.constants[graph.nodes[0].inputs[1]], np.float32)
+    assert np.array_equal(careful.weight, np.rint(weight / careful.quant.scale[:, None]))
+    found = dequantized(careful.weight, careful.quant) @ x[0].numpy() + careful.bias
+    assert np.allclose(found, module(x)[0].detach().numpy(), atol=1e-4)
