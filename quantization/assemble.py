@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgezoo.graph.graph import Graph, Node, QuantParams, Value, rebuild
-from edgezoo.quantization.assign import SHARED, WEIGHTED, is_integer
+from edgezoo.quantization.assign import SHARED, WEIGHTED, integer_values
 from edgezoo.quantization.qparams import (
     SMALLEST_SCALE,
     activation_grid,
@@ -68,9 +68,10 @@ def assemble(
         constants[name] = array
         return name
 
+    integer = integer_values(graph)
     nodes = []
     for node in graph.nodes:
-        if not is_integer(node):
+        if node.output not in integer:
             nodes.append(node)
         elif node.op in WEIGHTED:
             nodes.append(_weighted(graph, node, grids, rounded or {}, store))

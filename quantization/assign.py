@@ -13,6 +13,7 @@ from dataclasses import replace
 from edgezoo.graph.attrs import Attrs, Pad
 from edgezoo.graph.graph import Graph, Node, QuantParams, Value, rebuild
 from edgezoo.graph.passes.activations import as_activation
+from edgezoo.quantization.islands import float_values
 from edgezoo.quantization.qparams import coarsened, fixed_grid
 
 # ops that only move or choose elements: every input and the output on one grid
@@ -50,8 +51,8 @@ def insert_borders(graph: Graph) -> Graph:
     values: dict[str, Value] = dict(graph.values)
     nodes: list[Node] = []
     copies: dict[tuple[str, str], str] = {}
-    maker = {node.output: node for node in graph.nodes}
     fixed = _fixed_by(graph)
+    real = float_values(graph, lambda node: node.op in INTEGER)
 
     def copy(name: str, reader: Node, kind: str) -> str:
         if (name, kind) not in copies:
@@ -64,7 +65,7 @@ def insert_borders(graph: Graph) -> Graph:
     for node in graph.nodes:
         inputs = []
         for name in node.inputs:
-            kind = None if name in graph.constants else _border(maker, fixed, name, node)
+            kind = None if name in graph.constants else _border(fixed, real, name, node)
             inputs.append(copy(name, node, kind) if kind else name)
         nodes.append(replace(node, inputs=tuple(inputs)))
     return rebuild(replace(graph, values=values), nodes)
@@ -96,23 +97,31 @@ def _leaves_the_grid(node: Node) -> bool:
 
 
 def _border(
-    maker: Mapping[str, Node], fixed: Mapping[str, str], name: str, reader: Node
+    fixed: Mapping[str, str],
+    real: frozenset[str],
+    name: str,
+    reader: Node,
 ) -> str | None:
-    source = maker.get(name)
-    integer_source = source is None or source.op in INTEGER
-    if reader.op in INTEGER and not integer_source:
+    if reader.output in real:
+        return None if name in real else "real"
+    if name in real:
         return "integer"
-    if reader.op not in INTEGER and integer_source:
-        return "real"
     leaves = shares_grid(reader) and reader.output not in fixed
     return "shared" if leaves and name in fixed else None
 
 
-def is_integer(node: Node) -> bool:
-    """Tell whether a node's result is held in int8."""
-    if node.op == "requantize":
-        return not node.output.endswith("/real")
-    return node.op in INTEGER
+def integer_values(graph: Graph) -> frozenset[str]:
+    """Return the values held in int8 in a graph with its borders: all that no ``/real`` copy reaches."""
+    integer = set(graph.inputs)
+    for node in graph.nodes:
+        computed = [name for name in node.inputs if name not in graph.constants]
+        if node.op == "requantize":
+            is_integer = not node.output.endswith("/real")
+        else:
+            is_integer = all(name in integer for name in computed)
+        if is_integer:
+            integer.add(node.output)
+    return frozenset(integer)
 
 
 def shared_grids(graph: Graph) -> dict[str, str]:
@@ -127,8 +136,9 @@ def shared_grids(graph: Graph) -> dict[str, str]:
 
     for name in graph.inputs:
         find(name)
+    integer = integer_values(graph)
     for node in graph.nodes:
-        if not is_integer(node):
+        if node.output not in integer:
             continue
         find(node.output)
         if shares_grid(node):

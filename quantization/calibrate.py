@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgezoo.compare import sqnr_db
+from edgezoo.compare import EXACT_DB, sqnr_db
 from edgezoo.errors import NonFiniteError
 from edgezoo.graph.graph import Graph, QuantParams, Value
 from edgezoo.graph.interpreter import compile_graph
@@ -21,6 +21,7 @@ from edgezoo.quantization.assign import (
     insert_borders,
     shared_grids,
 )
+from edgezoo.quantization.expand import expand_hardswish
 from edgezoo.quantization.moments import Moments, MomentWatch
 from edgezoo.quantization.observe import Observer
 from edgezoo.quantization.qparams import activation_grid
@@ -131,7 +132,7 @@ def quantize(
     never saw, is kept. Weights are rounded against their inputs' moments, unless plain rounding does
     better there.
     """
-    prepared = insert_borders(graph)
+    prepared = insert_borders(expand_hardswish(graph))
     progress(f"observing activations on {len(calibration)} inputs")
     observed = observe(prepared, calibration)
     progress("rounding weights")
@@ -158,6 +159,7 @@ def quantize(
 
 
 def score(reference: list[Array], candidate: list[Array]) -> float:
-    """Return the SQNR in dB over all outputs."""
+    """Return the SQNR in dB over all outputs; NaN or infinity is as bad as it gets."""
     pairs = zip(reference, candidate, strict=True)
-    return float(np.mean([sqnr_db(exact, other) for exact, other in pairs]))
+    levels = [sqnr_db(e, o) if np.isfinite(o).all() else -EXACT_DB for e, o in pairs]
+    return float(np.mean(levels))

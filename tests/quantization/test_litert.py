@@ -71,7 +71,8 @@ def test_a_file_computes_what_the_integer_graph_says(case: Case) -> None:
 
 def test_the_cases_reach_every_integer_op() -> None:
     reached = {node.op for case in CASES for node in quantized(case).nodes}
-    assert reached >= INTEGER - {"avg_pool2d"}  # always a convolution after the passes
+    rewritten = {"avg_pool2d", "hardswish"}  # always by then
+    assert reached >= INTEGER - rewritten
 
 
 @pytest.mark.parametrize("name", ["avg_pool", "avg_pool_padded", "avg_pool_without_pad"])
