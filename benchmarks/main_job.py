@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,33 @@ from edgezoo.samples import load_photos
 from edgezoo.stages import reference_outputs
 from edgezoo.types import Plan
 
-MODELS = {
-    "shufflenet_v1_g3_x1_0": "random",
-    "mnasnet_a1_x1_0": "random",
-    "efficientnet_lite0": "default",
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What to convert, as both command lines call it."""
+
+    model: str
+    weights: tuple[str, ...]
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        shape = ("--input", "1x3x224x224") if ":" in self.model else ()
+        return (self.model, *(w for name in self.weights for w in ("--weights", name)), *shape)
+
+    @property
+    def stem(self) -> str:
+        return self.model.replace(":", ".")
+
+
+NETWORKS = {
+    "ShuffleNet v1": Network("shufflenet_v1_g3_x1_0", ("random",)),
+    "ShuffleNet v1, ReLU before concat": Network(
+        "benchmarks.networks:shufflenet_relu_before_concat", ()
+    ),
+    "MnasNet-A1": Network("mnasnet_a1_x1_0", ("random",)),
+    "EfficientNet-Lite0": Network("efficientnet_lite0", ("default",)),
 }
+LITE0 = NETWORKS["EfficientNet-Lite0"]
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -79,17 +102,18 @@ def peer(python: str, module: str, *words: str) -> Command:
 def conversions(arguments: argparse.Namespace, out: Path) -> dict[str, Any]:
     """Whole processes, PyTorch to verified TFLite (ours) and to TFLite (litert-torch)."""
     results = {}
-    for model, weights in MODELS.items():
-        target = str(out / f"{model}_litert_torch.tflite")
+    for label, network in NETWORKS.items():
+        target = str(out / f"{network.stem}_litert_torch.tflite")
         commands = {
             "edgezoo": ours(
-                "convert", model, "--weights", weights, "--to", "tflite", "--out", str(out), "--force"
+                "convert", *network.arguments, "--to", "tflite", "--out", str(out), "--force"
             ),
             "litert-torch": peer(
-                arguments.peer_python, "litert_torch_convert", model, weights, target
+                arguments.peer_python, "litert_torch_convert", target, network.model,
+                *network.weights,
             ),
         }  # fmt: skip
-        results[model] = summary(interleaved(commands, arguments.runs))
+        results[label] = summary(interleaved(commands, arguments.runs))
     return results
 
 
@@ -130,19 +154,21 @@ def quantizations(arguments: argparse.Namespace, out: Path, inputs: Path) -> dic
         ),
     }  # fmt: skip
     results = summary(interleaved(commands, max(arguments.runs // 2, 1)))
-    for model in ("shufflenet_v1_g3_x1_0", "mnasnet_a1_x1_0"):
-        source = str(out / f"{model}_litert_torch.tflite")
-        target = str(out / f"{model}_aeq.tflite")
-        words = ("quantize", model, "--weights", "random", "--samples", photos, "--out", str(out))
-        interleaved(
-            {
-                "edgezoo": ours(*words, "--to", "tflite", "--force"),
-                "peer": peer(
-                    arguments.peer_python, "ai_edge_quantize", source, str(inputs), target, "default"
-                ),
-            },
-            1,
-        )  # fmt: skip
+    for network in NETWORKS.values():
+        if network is LITE0:
+            continue
+        source = str(out / f"{network.stem}_litert_torch.tflite")
+        target = str(out / f"{network.stem}_aeq.tflite")
+        commands = {
+            "edgezoo": ours(
+                "quantize", *network.arguments, "--samples", photos, "--out", str(out),
+                "--to", "tflite", "--force",
+            ),
+            "peer": peer(
+                arguments.peer_python, "ai_edge_quantize", source, str(inputs), target, "default"
+            ),
+        }  # fmt: skip
+        interleaved(commands, 1)
     return results
 
 
@@ -156,20 +182,20 @@ def summary(costs: dict[str, list[Cost]]) -> dict[str, dict[str, float]]:
     }
 
 
-def variants(model: str) -> dict[str, str]:
+def variants(stem: str) -> dict[str, str]:
     return {
-        "fp32 edgezoo": f"{model}_fp32.tflite",
-        "fp32 litert-torch": f"{model}_litert_torch.tflite",
-        "w8a8 edgezoo": f"{model}_w8a8.tflite",
-        "w8a8 ai-edge-quantizer": f"{model}_aeq.tflite",
+        "fp32 edgezoo": f"{stem}_fp32.tflite",
+        "fp32 litert-torch": f"{stem}_litert_torch.tflite",
+        "w8a8 edgezoo": f"{stem}_w8a8.tflite",
+        "w8a8 ai-edge-quantizer": f"{stem}_aeq.tflite",
     }
 
 
 def files(out: Path) -> dict[str, Any]:
     """Size, XNNPACK partitions, operators; fp32 error from the manifest."""
     results: dict[str, Any] = {}
-    for model in MODELS:
-        for label, name in variants(model).items():
+    for model, network in NETWORKS.items():
+        for label, name in variants(network.stem).items():
             inspection = ENTRIES["tflite"].load(out / name).inspect()
             manifest = out / f"{name}.json"
             comparison = json.loads(manifest.read_text())["comparison"] if manifest.exists() else {}
@@ -185,9 +211,9 @@ def files(out: Path) -> dict[str, Any]:
 def latencies(out: Path, processes: int) -> dict[str, Any]:
     """Latency in LiteRT, one thread, all files of one model interleaved."""
     results: dict[str, Any] = {}
-    for model in MODELS:
+    for model, network in NETWORKS.items():
         plan = Plan(threads=1, processes=processes, warmup=10, runs=60)
-        names = variants(model)
+        names = variants(network.stem)
         measured = edgezoo.bench([out / name for name in names.values()], plan=plan).measurements
         for label, measurement in zip(names, measured, strict=True):
             latency = measurement.latency_ms
