@@ -5,6 +5,7 @@ python -m benchmarks.quantizer PHOTOS
 
 from __future__ import annotations
 
+import itertools
 import resource
 import sys
 import tempfile
@@ -23,7 +24,7 @@ def main() -> None:
         edgezoo.quantize("efficientnet_lite0", samples=sys.argv[1], out=out, progress=step)
     step("done")
     captured = next(at for at, message in steps if message.startswith("observing"))
-    for (at, message), (until, _) in zip(steps, steps[1:], strict=False):
+    for (at, message), (until, _) in itertools.pairwise(steps):
         print(f"{until - at:6.2f} s  {message}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{steps[-1][0] - captured:6.2f} s  after capture, writing and verifying included")
