@@ -166,8 +166,8 @@ def check_options(spec: ModelSpec, options: Mapping[str, Any]) -> Options:
 def resize_preprocessing(preprocessing: Preprocessing, shape: Shape) -> Preprocessing:
     """Return ``preprocessing`` for an input of ``shape``, keeping the crop's share of the photo.
 
-    For an input that is not square ``size`` is the longer side; photos cannot fill such an input,
-    nor one that is not of rank 4, which leaves ``preprocessing`` as it is.
+    For an input that is not square ``size`` is the longer side; an input that is not of rank 4
+    leaves ``preprocessing`` as it is.
     """
     size = max(shape[2:], default=0) if len(shape) == 4 else 0
     if size in (0, preprocessing.size):

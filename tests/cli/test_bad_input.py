@@ -147,9 +147,9 @@ def test_an_unreadable_picture_is_named_and_skipped_on_request(
 
 def test_photos_for_another_input(refused: Refused, module: str, photos: Path) -> None:
     sentence = refused(
-        "quantize", f"{module}:other", "--input", "1x1x32x32", "--samples", photos, "--out", "made"
+        "quantize", f"{module}:other", "--input", "1x4x32x32", "--samples", photos, "--out", "made"
     )
-    assert "photos cannot fill an input of 1x1x32x32" in sentence
+    assert "photos cannot fill an input of 1x4x32x32" in sentence
 
 
 # --------------------------------------------------------------------------- the output
