@@ -58,6 +58,14 @@ class Transformed(nn.Module):
     def forward(self, x):
         return torch.fft.fft(x).real
 
+class Picky(nn.Module):
+    def forward(self, x):
+        assert x.shape[-1] == 224, "made for 224 pixels"
+        return x
+
+def scripted():
+    return torch.jit.script(net())
+
 class Broken(nn.Module):
     def forward(self, x):
         return nn.functional.conv2d(x, torch.zeros(8, 5, 3, 3))
