@@ -29,6 +29,17 @@ from edgezoo.graph.attrs import Reshape
 from edgezoo.graph.graph import Graph, check, rebuild
 from edgezoo.types import Shape
 
+# torch.export raises whatever the model's own forward raises, besides its own errors.
+FORWARD_ERRORS = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    NameError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,  # torchvision's ViT asserts the size of its input
+)
 Missing = dict[str, list[str]]  # operations without a handler, and the modules that use them
 
 
@@ -64,8 +75,7 @@ def _export(module: nn.Module, input_shape: Shape) -> ExportedProgram:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             return torch.export.export(module, (torch.zeros(input_shape),), strict=False)
-    except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
-        # torch.export raises whatever the model's own forward raises, besides its own errors
+    except FORWARD_ERRORS as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         shape = "x".join(map(str, input_shape))
         raise CaptureError(

@@ -227,7 +227,7 @@ def verify(
 
 
 def bench(
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path],
     *,
     plan: Plan | None = None,
     store: str | Path | None = None,
@@ -243,7 +243,7 @@ def bench(
     from edgezoo.devices.protocol import measure
 
     measurements = measure(
-        [Path(path) for path in paths],
+        [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)],
         plan or Plan(),
         on_progress=lambda p: progress(f"timing: process {p.done + 1} of {p.total}, {p.artifact}"),
     )

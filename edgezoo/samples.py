@@ -34,7 +34,7 @@ DAMAGE = (OSError, SyntaxError, ValueError, LookupError, EOFError, struct.error,
 
 @dataclass(frozen=True, slots=True)
 class PhotoSet:
-    """Prepared photos: ``arrays`` is (n, 3, size, size) float32, in the order of ``paths``.
+    """Prepared photos: ``arrays`` is (n, channels, height, width) float32, in the order of ``paths``.
 
     ``digests`` are the SHA-256 of the files, ``sha256`` that of all their contents together,
     whatever their names and order. ``skipped`` holds the unreadable pictures, each with the reason.
@@ -92,19 +92,29 @@ def find_photos(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(found))
 
 
-def load_photo(path: Path, preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """Return the picture as (3, size, size) float32, prepared as ``preprocessing`` says.
+def load_photo(
+    path: Path, preprocessing: Preprocessing, shape: Shape | None = None
+) -> NDArray[np.float32]:
+    """Return the picture as ``shape``, float32, prepared as ``preprocessing`` says.
 
-    The picture is turned upright (EXIF) and converted to RGB. Raises ``SamplesError`` naming a file
-    that is damaged, no picture, or so large that it looks like a decompression bomb.
+    ``shape`` is (channels, height, width), without it (3, size, size). The picture is turned upright
+    (EXIF) and converted to RGB; one channel is its luma (ITU-R 601), shifted and scaled by the
+    averages of the three means and deviations. Raises ``SamplesError`` naming a file that is
+    damaged, no picture, or so large that it looks like a decompression bomb.
     """
     import numpy as np
 
-    pixels = np.asarray(_read_square(path, preprocessing), dtype=np.float32)
-    if preprocessing.channel_order == "bgr":
-        pixels = pixels[:, :, ::-1]
+    channels, height, width = shape or (3, preprocessing.size, preprocessing.size)
+    image = _read_centre(path, preprocessing, (width, height))
     mean = np.array(preprocessing.mean, np.float32)
     std = np.array(preprocessing.std, np.float32)
+    if channels == 1:
+        pixels = np.asarray(image.convert("L"), dtype=np.float32)[:, :, None]
+        mean, std = mean.mean(keepdims=True), std.mean(keepdims=True)
+    else:
+        pixels = np.asarray(image, dtype=np.float32)
+    if preprocessing.channel_order == "bgr":
+        pixels = pixels[:, :, ::-1]
     return np.ascontiguousarray(((pixels - mean) / std).transpose(2, 0, 1))
 
 
@@ -112,29 +122,24 @@ def load_photos(
     folder: Path,
     preprocessing: Preprocessing,
     *,
+    shape: Shape | None = None,
     skip_bad: bool = False,
-    input_channels: int = 3,
 ) -> PhotoSet:
-    """Load every picture of ``folder``, prepared for a model with ``input_channels`` channels.
+    """Load every picture of ``folder`` as ``shape``, (channels, height, width), see ``load_photo``.
 
-    Raises ``SamplesError`` naming every unreadable picture unless ``skip_bad``, and for a model
-    whose input is not of 3 channels.
+    Raises ``SamplesError`` naming every unreadable picture unless ``skip_bad``.
     """
     import numpy as np
 
-    if input_channels != 3:
-        raise SamplesError(
-            f"photos have 3 channels and cannot fill an input of {input_channels}; "
-            "leave the photo folder out to use random inputs"
-        )
+    shape = shape or (3, preprocessing.size, preprocessing.size)
     found = find_photos(folder)
     # Filled in place: a list to stack would hold every photo twice.
-    arrays = np.empty((len(found), 3, preprocessing.size, preprocessing.size), np.float32)
+    arrays = np.empty((len(found), *shape), np.float32)
     paths: list[Path] = []
     skipped: list[tuple[Path, str]] = []
     for path in found:
         try:
-            arrays[len(paths)] = load_photo(path, preprocessing)
+            arrays[len(paths)] = load_photo(path, preprocessing, shape)
         except SamplesError as error:
             skipped.append((path, str(error)))
         else:
@@ -187,7 +192,7 @@ def random_inputs(shape: Shape, count: int, seed: int) -> NDArray[np.float32]:
 # ----------------------------------------------------------------------------- pictures
 
 
-def _read_square(path: Path, preprocessing: Preprocessing) -> Image.Image:
+def _read_centre(path: Path, preprocessing: Preprocessing, size: tuple[int, int]) -> Image.Image:
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -196,7 +201,7 @@ def _read_square(path: Path, preprocessing: Preprocessing) -> Image.Image:
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                return _square(_upright_rgb(image, preprocessing.resize), preprocessing)
+                return _centre(_upright_rgb(image, preprocessing.resize), preprocessing, size)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise SamplesError(f"picture {path} has too many pixels; scale it down") from error
     except UnidentifiedImageError as error:
@@ -240,24 +245,33 @@ def _from_16_bit(image: Image.Image) -> Image.Image:
     return grey.convert("RGB")
 
 
-def _square(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    """Resize the shorter side to ``resize`` and take the centre ``size`` x ``size`` pixels."""
+def _centre(image: Image.Image, preprocessing: Preprocessing, size: tuple[int, int]) -> Image.Image:
+    """Resize and take the centre (width, height) pixels.
+
+    For a square the shorter side becomes ``preprocessing.resize``; else the centre is the same share
+    of the side that limits it.
+    """
     from PIL import Image
 
-    image = _without_far_ends(image)
-    shorter = min(image.size)
-    width, height = (int(preprocessing.resize * side / shorter) for side in image.size)
+    image = _without_far_ends(image, 4 * max(size) / min(size))
+    margin = preprocessing.resize / preprocessing.size
+    limiting, wanted = min(zip(image.size, size, strict=True), key=lambda pair: pair[0] / pair[1])
+    fitted = preprocessing.resize if wanted == preprocessing.size else margin * wanted
+    # Never under ``size``: a crop beyond the picture would be filled with black.
+    width, height = (
+        max(least, int(fitted * side / limiting))
+        for side, least in zip(image.size, size, strict=True)
+    )
     filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
     resample = filters[preprocessing.interpolation]
     image = image.resize((width, height), resample, reducing_gap=3.0)
-    left = round((width - preprocessing.size) / 2)
-    top = round((height - preprocessing.size) / 2)
-    return image.crop((left, top, left + preprocessing.size, top + preprocessing.size))
+    left, top = round((width - size[0]) / 2), round((height - size[1]) / 2)
+    return image.crop((left, top, left + size[0], top + size[1]))
 
 
-def _without_far_ends(image: Image.Image) -> Image.Image:
-    """Cut a strip to 4:1 around its centre; the resize would make gigabytes of a 1x10000 one."""
+def _without_far_ends(image: Image.Image, ratio: float) -> Image.Image:
+    """Cut a strip to ``ratio``:1 around its centre; the resize would make gigabytes of 1x10000."""
     width, height = image.size
-    longest = 4 * min(width, height)
+    longest = int(ratio * min(width, height))
     left, top = max(0, (width - longest) // 2), max(0, (height - longest) // 2)
     return image.crop((left, top, min(width, left + longest), min(height, top + longest)))

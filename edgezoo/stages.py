@@ -142,17 +142,17 @@ def photos_for(
     Photos that are loaded already are returned as they are.
 
     Raises:
-        SamplesError: the folder or its pictures are unusable, or the input is not a square RGB photo.
+        SamplesError: the folder or its pictures are unusable, or the input is no RGB or grey photo.
     """
     if isinstance(samples, PhotoSet):
         return samples
-    rank4 = len(loaded.origin.input) == 4
-    if not rank4 or loaded.origin.input[1] != 3 or len(set(loaded.origin.input[2:])) > 1:
-        shape = "x".join(map(str, loaded.origin.input))
+    shape = loaded.origin.input
+    if len(shape) != 4 or shape[1] not in (1, 3):
         raise SamplesError(
-            f"photos cannot fill an input of {shape}; leave out --samples or use a square RGB input"
+            f"photos cannot fill an input of {'x'.join(map(str, shape))}; "
+            "leave out --samples or use an RGB or grey input"
         )
-    photos = load_photos(Path(samples), loaded.preprocessing, skip_bad=skip_bad)
+    photos = load_photos(Path(samples), loaded.preprocessing, shape=shape[1:], skip_bad=skip_bad)
     for _, reason in photos.skipped:
         progress(f"skipped: {reason}")
     return photos

@@ -44,6 +44,9 @@ class Preprocessing:
 
     The shorter side is resized to ``resize`` pixels, the centre ``size``x``size`` crop taken,
     then ``(pixel - mean) / std`` per channel on pixel values 0-255, in ``channel_order``.
+    For an input that is not square ``size`` is its longer side and the crop has the input's shape,
+    as large a share of the photo's limiting side; a grey input takes the luma, and the averages of
+    ``mean`` and ``std``.
     """
 
     size: int = 224

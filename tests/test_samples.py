@@ -83,6 +83,36 @@ def test_normalisation_and_channel_order(tmp_path: Path) -> None:
     assert bgr[:, 0, 0].tolist() == [14.5, 4.5, 0.875]
 
 
+@pytest.mark.parametrize("size", [(60, 48), (48, 60), (61, 47), (300, 20)])
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (16, 32), (32, 16), (31, 29), (4, 32)])
+def test_inputs_that_are_not_square(
+    tmp_path: Path, size: tuple[int, int], height: int, width: int
+) -> None:
+    """The largest centre of the wanted shape, less the margin of 32 in 36, without a distortion."""
+    across, down = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+    pixels = np.stack([across * 255 / size[0], down * 255 / size[1], across * 0 + 255], -1)
+    Image.fromarray(np.round(pixels).astype(np.uint8)).save(tmp_path / "a.png")
+    photo = load_photo(tmp_path / "a.png", PLAIN, (3, height, width))
+    assert photo.shape == (3, height, width)
+    assert photo[2].min() == 255  # no black border
+    scale = min(size[0] / width, size[1] / height) * 32 / 36  # photo pixels per input pixel
+    spans = (np.ptp(photo[0, 0]) / 255 * size[0], np.ptp(photo[1, :, 0]) / 255 * size[1])
+    # Half a pixel of bicubic blur at either end and one of rounding the resized side.
+    assert spans[0] == pytest.approx((width - 1) * scale, abs=2 * max(scale, 1))
+    assert spans[1] == pytest.approx((height - 1) * scale, abs=2 * max(scale, 1))
+    assert photo[0].mean() == pytest.approx(127.5, abs=255 * max(scale, 1) / size[0] + 1)
+
+
+def test_grey_input(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (40, 40), (10, 20, 30)).save(path)
+    normal = replace(PLAIN, mean=(1.0, 2.0, 3.0), std=(2.0, 4.0, 9.0))
+    grey = load_photo(path, normal, (1, 32, 32))
+    assert grey.shape == (1, 32, 32)
+    luma = round(0.299 * 10 + 0.587 * 20 + 0.114 * 30)
+    np.testing.assert_allclose(grey, (luma - 2.0) / 5.0, rtol=1e-6)
+
+
 def grey_16_bit(colour: Image.Image) -> Image.Image:
     values = np.asarray(colour.convert("L")).astype(np.uint16) * 257
     return Image.fromarray(values)
@@ -223,12 +253,6 @@ def test_only_bad_pictures(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("hello")
     with pytest.raises(SamplesError, match=r"1 of 1 .*text\.png"):
         load_photos(tmp_path, PLAIN, skip_bad=True)
-
-
-def test_photos_need_three_channels(tmp_path: Path) -> None:
-    fill_folder(tmp_path, 1)
-    with pytest.raises(SamplesError, match="an input of 1"):
-        load_photos(tmp_path, PLAIN, input_channels=1)
 
 
 def test_digest_is_of_the_contents(tmp_path: Path) -> None:

@@ -20,8 +20,10 @@ from edgezoo.types import (
     Latency,
     Measurement,
     ModelInfo,
+    Preprocessing,
     ReportFiles,
     RunResult,
+    Shape,
 )
 
 if TYPE_CHECKING:
@@ -171,12 +173,25 @@ def _facts(info: ModelInfo) -> list[tuple[str, str]]:
         facts.append(
             (
                 "photos",
-                f"shorter side to {prepared.resize}, centre {prepared.size}x{prepared.size}, "
-                f"{prepared.channel_order.upper()}, minus {_plain(prepared.mean)}, "
-                f"over {_plain(prepared.std)}",
+                f"{_framing(prepared, info.input)}, {_normalisation(prepared, info.input)}",
             )
         )
     return facts
+
+
+def _framing(prepared: Preprocessing, shape: Shape) -> str:
+    height, width = shape[2:]
+    if height == width:
+        return f"shorter side to {prepared.resize}, centre {width}x{height}"
+    return f"centre {width}x{height}, {prepared.size / prepared.resize:.3g} of the side that limits"
+
+
+def _normalisation(prepared: Preprocessing, shape: Shape) -> str:
+    if shape[1] == 1:
+        mean, std = sum(prepared.mean) / 3, sum(prepared.std) / 3
+        return f"grey, minus {_plain(mean)}, over {_plain(std)}"
+    order = prepared.channel_order.upper()
+    return f"{order}, minus {_plain(prepared.mean)}, over {_plain(prepared.std)}"
 
 
 def findings(found: Sequence[Finding]) -> RenderableType:

@@ -85,14 +85,14 @@ def model_info(
     if isinstance(model, ModelSpec):
         shape = _check_zoo_input(input or model.input)
         return _zoo_info(model, shape, check_options(model, options or {}))
-    from edgezoo.models.counts import count_macs, count_params
+    from edgezoo.models.counts import count_params
 
     loaded = load_model(model, weights=None, input=input, options=options)
     return ModelInfo(
         name=loaded.name,
         family="user",
         params=count_params(loaded.module),
-        macs=count_macs(loaded.module, loaded.origin.input),
+        macs=_count_user_macs(loaded),
         input=loaded.origin.input,
         published={},
         preprocessing=loaded.preprocessing,
@@ -166,8 +166,8 @@ def check_options(spec: ModelSpec, options: Mapping[str, Any]) -> Options:
 def resize_preprocessing(preprocessing: Preprocessing, shape: Shape) -> Preprocessing:
     """Return ``preprocessing`` for an input of ``shape``, keeping the crop's share of the photo.
 
-    For an input that is not square ``size`` is the longer side; photos cannot fill such an input,
-    nor one that is not of rank 4, which leaves ``preprocessing`` as it is.
+    For an input that is not square ``size`` is the longer side; an input that is not of rank 4
+    leaves ``preprocessing`` as it is.
     """
     size = max(shape[2:], default=0) if len(shape) == 4 else 0
     if size in (0, preprocessing.size):
@@ -288,6 +288,7 @@ def _load_user_model(
     model: str | nn.Module, name: str, weights: str | None, seed: int, shape: Shape
 ) -> LoadedModel:
     module, fresh = build_user_module(model, seed) if isinstance(model, str) else (model, False)
+    _refuse_scripted(module, name)
     if weights == "random" and not fresh:
         raise WeightsError(
             f"{name} is a built module and cannot draw random weights again; leave weights out"
@@ -307,6 +308,30 @@ def _load_user_model(
         preprocessing=resize_preprocessing(Preprocessing(), shape),
         labels=None,
     )
+
+
+def _refuse_scripted(module: nn.Module, name: str) -> None:
+    import torch
+
+    if isinstance(module, torch.jit.ScriptModule):
+        raise UsageError(
+            f"{name} is a TorchScript module, which torch.export cannot trace; "
+            "give the torch.nn.Module that it was made from"
+        )
+
+
+def _count_user_macs(loaded: LoadedModel) -> int:
+    from edgezoo.models.counts import count_macs
+
+    try:
+        return count_macs(loaded.module, loaded.origin.input)
+    except Exception as error:  # the user's forward() may raise anything
+        shape = "x".join(map(str, loaded.origin.input))
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise UsageError(
+            f"{loaded.name} does not run on an input of {shape} ({type(error).__name__}: "
+            f"{reason[0]}); choose another --input"
+        ) from error
 
 
 def _load_file(path: Path) -> dict[str, Tensor]:

@@ -21,6 +21,10 @@ def net():
 def other():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(3600, 10))
 
+def wide_grey():
+    layers = [nn.Conv2d(1, 8, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(8, 10))
+
 def large():
     """34 MB, so that writing takes a while."""
     return nn.Sequential(nn.Flatten(), nn.Linear(3072, 2800))
@@ -53,6 +57,14 @@ class Sorted(nn.Module):
 class Transformed(nn.Module):
     def forward(self, x):
         return torch.fft.fft(x).real
+
+class Picky(nn.Module):
+    def forward(self, x):
+        assert x.shape[-1] == 224, "made for 224 pixels"
+        return x
+
+def scripted():
+    return torch.jit.script(net())
 
 class Broken(nn.Module):
     def forward(self, x):

@@ -147,9 +147,28 @@ def test_an_unreadable_picture_is_named_and_skipped_on_request(
 
 def test_photos_for_another_input(refused: Refused, module: str, photos: Path) -> None:
     sentence = refused(
-        "quantize", f"{module}:other", "--input", "1x1x32x32", "--samples", photos, "--out", "made"
+        "quantize", f"{module}:other", "--input", "1x4x32x32", "--samples", photos, "--out", "made"
     )
-    assert "photos cannot fill an input of 1x1x32x32" in sentence
+    assert "photos cannot fill an input of 1x4x32x32" in sentence
+
+
+# ----------------------------------------------------------------- networks that do not run
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "command", "sentence"),
+    [
+        ("Picky", SHAPE, "convert", "cannot trace the module with an input of 1x3x32x32"),
+        ("Picky", SHAPE, "info", "does not run on an input of 1x3x32x32 (AssertionError: made for"),
+        ("net", "1x5x32x32", "info", "does not run on an input of 1x5x32x32 (RuntimeError: "),
+        ("scripted", SHAPE, "convert", "is a TorchScript module"),
+    ],
+)
+def test_networks_that_do_not_run(
+    refused: Refused, module: str, network: str, shape: str, command: str, sentence: str
+) -> None:
+    out = ("--out", "made") if command == "convert" else ()
+    assert sentence in refused(command, f"{module}:{network}", "--input", shape, *out)
 
 
 # --------------------------------------------------------------------------- the output

@@ -50,6 +50,15 @@ def test_quantize(cli: Cli, module: str, photos: Path) -> None:
     assert [entry["comparison"]["held_out"] for entry in found] == [True, True]
 
 
+def test_quantize_for_a_grey_input_that_is_not_square(cli: Cli, module: str, photos: Path) -> None:
+    asked = ("--input", "1x1x24x40", "--samples", photos, "--to", "tflite,onnx", "--out", "made")
+    done = cli("quantize", f"{module}:wide_grey", *asked, "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)["artifacts"]
+    check_artifacts(found, "w8a8", ["tflite", "onnx"])
+    assert {entry["comparison"]["inputs"] for entry in found} == {"photos"}
+
+
 def test_quantize_from_an_artifact_to_integer_inputs(cli: Cli, module: str, photos: Path) -> None:
     made = cli("convert", f"{module}:net", "--input", SHAPE, "--out", "made", "--json")
     path = json.loads(made.out)["artifacts"][0]["path"]
