@@ -78,10 +78,12 @@ def _export(module: nn.Module, input_shape: Shape) -> ExportedProgram:
     except FORWARD_ERRORS as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         shape = "x".join(map(str, input_shape))
+        advice = "make forward() free of data-dependent control flow or choose another --input"
+        if isinstance(error, TypeError) and "missing" in reason[0]:
+            advice = "forward() must take one tensor, so wrap the module in one that does"
         raise CaptureError(
             f"torch.export cannot trace the module with an input of {shape} "
-            f"({type(error).__name__}: {reason[0]}); make forward() free of data-dependent "
-            "control flow or choose another --input"
+            f"({type(error).__name__}: {reason[0]}); {advice}"
         ) from error
 
 

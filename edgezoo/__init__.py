@@ -10,10 +10,10 @@ from edgezoo.pipeline import (
     info,
     list_models,
     quantize,
-    report,
     run,
     verify,
 )
+from edgezoo.pipeline import report as write_report  # ``edgezoo.report`` is the package
 from edgezoo.types import Plan
 
 __version__ = "0.1.0"
@@ -26,7 +26,7 @@ __all__ = [
     "info",
     "list_models",
     "quantize",
-    "report",
     "run",
     "verify",
+    "write_report",
 ]

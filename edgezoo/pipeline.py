@@ -177,6 +177,8 @@ def quantize(
 
     formats = stages.formats(to)
     numbers = get_quantized_recipe(recipe)
+    if io_dtype == "int8" and "onnx" in formats:
+        raise UsageError("ONNX files take and give float32; use int8 inputs with --to tflite alone")
     with artifacts.output_folder(Path(out)) as folder:
         loaded = stages.load(
             model, weights=weights, seed=seed, input=input, options=options, progress=progress

@@ -46,6 +46,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Progress = Callable[[str], None]
 
 RANDOM_SAMPLES = 8
+FEW_PHOTOS = 8  # with fewer to calibrate on, those that choose the rule calibrate too
 CHECK_PHOTOS = 32  # a float file is compared on at most so many
 
 
@@ -75,9 +76,14 @@ def _load_origin(
     """Build the network of an artifact again, with the same weights unless others are asked for.
 
     Raises:
-        ArtifactError: its weights are not what they were.
+        ArtifactError: its weights are not what they were, or it was made from a module object.
     """
     origin = artifacts.origin_of(artifacts.read_manifest(path))
+    if origin.weights == "object":
+        raise ArtifactError(
+            f"{path} was made from a module object ({origin.model}), which its manifest cannot build "
+            "again; convert the network by package.module:factory or a zoo name"
+        )
     stored = None if origin.weights == "factory" else origin.weights
     loaded = load_model(
         origin.model,
@@ -101,7 +107,11 @@ def _describe_weights(loaded: LoadedModel) -> str:
     published = next((source for source in sources if source.name == used), None)
     if published is not None:
         return f"the published weights {used} ({published.source})"
-    words = {"random": f"random weights, seed {loaded.origin.seed}", "factory": "its own weights"}
+    words = {
+        "random": f"random weights, seed {loaded.origin.seed}",
+        "factory": "its own weights",
+        "object": "its own weights",
+    }
     return words.get(used, f"the weights in {used}")
 
 
@@ -227,6 +237,9 @@ def converted(loaded: LoadedModel, photos: PhotoSet | None, seed: int, progress:
 def quantized(loaded: LoadedModel, photos: PhotoSet, progress: Progress) -> Made:
     """Return the w8a8 graph, its ranges and its comparison from different parts of the photos."""
     split = split_photos(photos)
+    calibration = split.calibration
+    if len(calibration) < FEW_PHOTOS:
+        calibration = tuple(sorted({*split.calibration, *split.selection}))
     size = loaded.origin.input[0]
     evaluation = photos.arrays[list(split.evaluation)]
     graph = captured(loaded, progress)
@@ -234,14 +247,14 @@ def quantized(loaded: LoadedModel, photos: PhotoSet, progress: Progress) -> Made
     with one_thread():
         result = quantize(
             graph,
-            batches(photos.arrays, split.calibration, size),
+            batches(photos.arrays, calibration, size),
             batches(photos.arrays, split.selection, size),
             progress=progress,
         )
     facts = {
         "rule": result.rule,
         "rules": dict(result.rules),
-        "calibration_photos": len(split.calibration),
+        "calibration_photos": len(calibration),
         "selection_photos": len(split.selection),
         "evaluation_photos": len(split.evaluation),
         "repairs": list(result.repairs),

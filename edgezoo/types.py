@@ -119,9 +119,10 @@ class ModelInfo:
 class Origin:
     """Everything needed to build the same PyTorch module again.
 
-    ``model`` is a zoo name or ``package.module:factory``; ``weights`` a source name, a file, or
-    ``random`` (then ``seed`` matters) or ``factory`` (the factory's own); ``weights_sha256`` covers
-    every tensor of the state dict, so two origins are the same network only if it agrees.
+    ``model`` is a zoo name or ``package.module:factory``; ``weights`` a source name, a file,
+    ``random`` (then ``seed`` matters), ``factory`` (the factory's own) or ``object`` (those of a
+    module object, which cannot be built again). ``weights_sha256`` covers every tensor of the state
+    dict, so two origins are the same network only if it agrees.
     ``options`` are the builder's, whether the user, the weights or the input's channels set them.
     """
 

@@ -35,8 +35,8 @@ def get_quantized_recipe(name: str) -> Recipe:
     Raises:
         UsageError: there is none of that name, or it keeps everything in float32.
     """
-    recipe = get_recipe(name)
-    if recipe.weight_bits is None:
-        others = ", ".join(r.name for r in RECIPES.values() if r.weight_bits is not None)
-        raise UsageError(f"recipe {name!r} does not quantize; choose {others} or use convert")
-    return recipe
+    quantizing = [r.name for r in RECIPES.values() if r.weight_bits is not None]
+    if name not in quantizing:
+        known = "does not quantize" if name in RECIPES else "is not known"
+        raise UsageError(f"recipe {name!r} {known}; choose one of {', '.join(quantizing)}")
+    return RECIPES[name]

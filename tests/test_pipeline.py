@@ -1,5 +1,7 @@
 """The verbs from Python, on small networks; the command line's tests cover what users can do wrong."""
 
+import json
+from inspect import isfunction
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 import edgezoo
-from edgezoo.errors import ModelNotFoundError, VerificationError
+from edgezoo.errors import ArtifactError, ModelNotFoundError, UsageError, VerificationError
 from edgezoo.types import Format
 
 BOTH: tuple[Format, ...] = ("tflite", "onnx")
@@ -108,3 +110,44 @@ def _negate_last_layer(path: Path) -> None:
     artifacts.write_json(
         artifacts.manifest_path(path), {**manifest, "sha256": artifacts.file_sha256(path)}
     )
+
+
+def test_a_module_object_cannot_be_built_again_and_says_so(tmp_path: Path) -> None:
+    (artifact,) = edgezoo.convert(network(), input=(1, 3, 16, 16), out=tmp_path).artifacts
+    with pytest.raises(ArtifactError, match=r"module object .*Sequential.* convert the network by"):
+        edgezoo.verify(artifact.path)
+
+
+def test_onnx_has_no_integer_inputs(tmp_path: Path, photos: Path) -> None:
+    out = tmp_path / "made"
+    with pytest.raises(UsageError, match="ONNX files take and give float32"):
+        edgezoo.quantize(
+            network(), input=(1, 3, 16, 16), to=BOTH, samples=photos, out=out, io_dtype="int8"
+        )
+    assert not out.exists()
+
+
+def test_few_photos_all_calibrate_but_those_compared_on(tmp_path: Path, photos: Path) -> None:
+    for extra in sorted(photos.iterdir())[3:]:
+        extra.unlink()
+    (artifact,) = edgezoo.quantize(
+        network(), input=(1, 3, 16, 16), samples=photos, out=tmp_path / "made"
+    ).artifacts
+    facts = json.loads(artifact.manifest.read_text())["quantization"]
+    assert (facts["calibration_photos"], facts["evaluation_photos"]) == (2, 1)
+    assert artifact.comparison.held_out
+
+
+def test_a_report_on_a_changed_file_is_refused(tmp_path: Path) -> None:
+    (artifact,) = edgezoo.convert(network(), input=(1, 3, 16, 16), out=tmp_path).artifacts
+    edgezoo.write_report(tmp_path)
+    artifact.path.write_bytes(artifact.path.read_bytes() + b"x")
+    with pytest.raises(ArtifactError, match="was changed after it was written"):
+        edgezoo.write_report(tmp_path)
+
+
+def test_no_verb_is_shadowed_by_a_module(tmp_path: Path) -> None:
+    edgezoo.convert(network(), input=(1, 3, 16, 16), out=tmp_path)
+    edgezoo.write_report(tmp_path)
+    verbs = [name for name in edgezoo.__all__ if name != "Plan"]
+    assert [name for name in verbs if not isfunction(getattr(edgezoo, name))] == []

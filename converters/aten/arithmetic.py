@@ -128,8 +128,11 @@ def hardsigmoid(b: Builder, x: Ref) -> Ref:
 
 @handles("softplus.default")
 def softplus(b: Builder, x: Ref, beta: Number = 1, threshold: Number = 20) -> Any:
-    """``max(x, 0) + log(1 + exp(-|x|))``, which never overflows."""
-    if beta != 1:
+    """``max(x, 0) + log(1 + exp(-|x|))``, which never overflows.
+
+    Above the threshold PyTorch returns x, which is the same in float32 from 16 on.
+    """
+    if beta != 1 or threshold < 16:
         return NotImplemented
     tail = b.emit("exp", b.emit("neg", b.emit("abs", x)))
     return binary(b, "add", b.emit("relu", x), b.emit("log", binary(b, "add", tail, 1.0)))

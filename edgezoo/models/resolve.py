@@ -295,7 +295,7 @@ def _load_user_model(
         )
     if not fresh:
         module = copy.deepcopy(module)
-    used = "factory"
+    used = "factory" if isinstance(model, str) else "object"
     if weights is not None and weights != "random":
         from edgezoo.models.weights import fit_state_dict
 

@@ -1,7 +1,7 @@
 """A folder of artifacts to ``ReportData``: manifests, ``results.jsonl`` and ``gallery.json``.
 
 Manifests are the files ``<artifact>.json`` beside ``<artifact>`` (``net.tflite.json``). The files
-of the models are not opened: their hashes were taken when the manifests were written.
+of the models that are still there must have the hashes that the manifests hold.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edgezoo import results
+from edgezoo.artifacts import file_sha256
 from edgezoo.decode import from_json
 from edgezoo.errors import ArtifactError
 from edgezoo.report.data import ArtifactEntry, QuantizationFacts, ReportData
@@ -118,8 +119,14 @@ def _read_manifest(path: Path) -> _Manifest:
 
 def _entry(folder: Path, path: Path, manifest: _Manifest) -> ArtifactEntry:
     graph = manifest.graph or _GraphFacts()
+    model = folder / Path(manifest.path).name
+    if model.exists() and file_sha256(model) != manifest.sha256:
+        raise ArtifactError(
+            f"{model} was changed after it was written (its sha256 is not the manifest's); "
+            "convert the model again."
+        )
     artifact = Artifact(
-        path=folder / Path(manifest.path).name,
+        path=model,
         format=manifest.format,
         recipe=manifest.recipe,
         sha256=manifest.sha256,
