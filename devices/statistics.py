@@ -1,4 +1,4 @@
-"""From raw samples to one number with its interval and a verdict; pure numpy and scipy.
+"""From raw samples to one number with its interval and a verdict; numpy only.
 
 The unit of repetition is the process, not the sample: samples of one process share its memory
 layout and its moment, so pooling them gives intervals that are far too narrow. Everywhere here,
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgezoo.devices.trend import kendall_p_value, theil_sen
 from edgezoo.types import Latency, Status
 
 Processes = Sequence[Sequence[float]]
@@ -94,16 +95,14 @@ def interval(processes: Processes, seed: int) -> tuple[float, float]:
 
 def drift(processes: Processes) -> Drift:
     """Return how the latency moved within and between processes, given in time order."""
-    from scipy import stats
-
     thirds = np.array([_last_over_first_third(samples) for samples in processes])
     medians = _medians(processes)
     between, p_value = 1.0, 1.0
     if len(medians) > 1 and np.ptp(medians) > 0:
-        order = np.arange(len(medians))
-        slope, intercept = stats.theilslopes(medians, order)[:2]
-        between = float((intercept + slope * order[-1]) / intercept) if intercept > 0 else 1.0
-        p_value = float(stats.kendalltau(order, medians).pvalue)
+        slope, intercept = theil_sen(medians)
+        last = intercept + slope * (len(medians) - 1)
+        between = last / intercept if intercept > 0 else 1.0
+        p_value = kendall_p_value(medians)
     return Drift(
         within=float(np.median(thirds)),
         consistent=bool(np.all(thirds > 1) or np.all(thirds < 1)),

@@ -58,7 +58,6 @@ class Dependency:
 DEPENDENCIES = (
     Dependency("torch", "torch", "2.7", "2.13.0"),
     Dependency("numpy", "numpy", "1.26", "2.4.6"),
-    Dependency("scipy", "scipy", "1.11", "1.17.1"),
     Dependency("ai-edge-litert", "ai_edge_litert.interpreter", "2.1", "2.3.0"),
     Dependency("flatbuffers", "flatbuffers", "24.3", "25.12.19"),
     Dependency("onnx", "onnx", "1.17", "1.23.2"),
