@@ -1,7 +1,7 @@
 """Which nodes stay float: those without an int8 kernel, and the arithmetic that belongs to them.
 
 A layer norm is mean, subtract, square, mean, add, rsqrt, multiply; only rsqrt has no int8 kernel, but a
-variance in eight bits is worth little (5.7 dB on a ViT) and a small epsilon is zero on its grid.
+variance in eight bits is worth little, and a small epsilon is zero on its grid.
 """
 
 from __future__ import annotations
