@@ -41,9 +41,8 @@ def main() -> None:
 
         means = {name: replace(item, products=None) for name, item in observed.moments.items()}
         print(f"{level({}):5.1f} dB  rounded to the nearest")
-        print(
-            f"{level(rounding.round_layers(graph, means, grids)):5.1f} dB  and the mean error put into the bias"
-        )
+        biased = rounding.round_layers(graph, means, grids)
+        print(f"{level(biased):5.1f} dB  and the mean error put into the bias")
         for damping in (0.01, 0.05):
             rounding.DAMPING = damping
             both = rounding.round_layers(graph, observed.moments, grids)
