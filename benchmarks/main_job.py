@@ -23,10 +23,10 @@ import edgezoo
 from benchmarks.processes import Command, Cost, interleaved, median
 from edgezoo.compare import compare
 from edgezoo.converters.formats import ENTRIES
+from edgezoo.measurement import Plan
 from edgezoo.models.resolve import load_model
 from edgezoo.samples import load_photos
 from edgezoo.stages import reference_outputs
-from edgezoo.types import Plan
 
 
 @dataclass(frozen=True, slots=True)

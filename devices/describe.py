@@ -10,7 +10,7 @@ import os
 import platform
 from pathlib import Path
 
-from edgezoo.types import DeviceInfo
+from edgezoo.measurement import DeviceInfo
 
 GOVERNORS = "sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
 # x86 has "model name"; Arm boards name the board ("Model") or the chip ("Hardware").

@@ -24,7 +24,7 @@ from edgezoo.devices.runners.table import RUNNERS
 from edgezoo.devices.statistics import summarize, verdict
 from edgezoo.devices.subjects import Subject, fingerprint, read_subjects
 from edgezoo.errors import BenchmarkError, UsageError
-from edgezoo.types import DeviceInfo, Measurement, Plan
+from edgezoo.measurement import DeviceInfo, Measurement, Plan, ProcessSamples
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +143,20 @@ def _with_statistics(draft: Measurement) -> Measurement:
     """Fill in what follows from the raw samples of a complete measurement."""
     samples = [process.wall_ms for process in draft.processes]
     latency = summarize(samples, draft.plan.seed)
-    switches = sum(process.involuntary_switches for process in draft.processes)
+    switches = sum(process.involuntary_switches or 0 for process in draft.processes)
     judged = verdict(samples, latency, switches)
     return replace(
         draft,
         status=judged.status,
         message=judged.evidence,
         latency_ms=latency,
-        peak_memory_mib=median(process.peak_memory_mib for process in draft.processes),
+        peak_memory_mib=_peak_memory_mib(draft.processes),
     )
+
+
+def _peak_memory_mib(processes: Sequence[ProcessSamples]) -> float | None:
+    known = [p.peak_memory_mib for p in processes if p.peak_memory_mib is not None]
+    return median(known) if known else None
 
 
 def _check_plan(plan: Plan) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgezoo.devices.trend import kendall_p_value, theil_sen
-from edgezoo.types import Latency, Status
+from edgezoo.measurement import Latency, Status
 
 Processes = Sequence[Sequence[float]]
 

@@ -3,6 +3,7 @@
 The Python API has the verbs of the command line; start with ``edgezoo.convert``.
 """
 
+from edgezoo.measurement import Plan
 from edgezoo.pipeline import (
     bench,
     convert,
@@ -14,7 +15,6 @@ from edgezoo.pipeline import (
     verify,
 )
 from edgezoo.pipeline import report as write_report  # ``edgezoo.report`` is the package
-from edgezoo.types import Plan
 
 __version__ = "0.1.0"
 

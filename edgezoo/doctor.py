@@ -19,7 +19,8 @@ from pathlib import Path
 
 from edgezoo.devices.describe import describe_host
 from edgezoo.errors import WeightsError
-from edgezoo.types import FORMATS, DeviceInfo, Format
+from edgezoo.measurement import DeviceInfo
+from edgezoo.types import FORMATS, Format
 
 Progress = Callable[[str], None]
 

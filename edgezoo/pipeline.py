@@ -14,19 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from edgezoo import artifacts
 from edgezoo.errors import UsageError, VerificationError
+from edgezoo.measurement import BenchResult, Measurement, Plan
 from edgezoo.types import (
     FORMATS,
     SUFFIXES,
     Artifact,
-    BenchResult,
     ConversionResult,
     Format,
     IoDtype,
     LoadedModel,
-    Measurement,
     ModelInfo,
     ModelSpec,
-    Plan,
     ReportFiles,
     RunResult,
     Shape,

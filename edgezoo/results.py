@@ -16,7 +16,8 @@ from pathlib import Path
 
 from edgezoo.decode import from_json
 from edgezoo.errors import ArtifactError, OutputError
-from edgezoo.types import Measurement, to_json
+from edgezoo.measurement import Measurement
+from edgezoo.types import to_json
 
 # Every record starts with its first field, which tells a cut record from a foreign file.
 RECORD_START = b'{"artifact": '

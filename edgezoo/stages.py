@@ -32,15 +32,7 @@ from edgezoo.models.resolve import load_model
 from edgezoo.quantization.calibrate import quantize
 from edgezoo.quantization.recipes import get_recipe
 from edgezoo.samples import PhotoSet, load_photos, random_inputs, split_photos
-from edgezoo.types import (
-    FORMATS,
-    SUFFIXES,
-    Artifact,
-    Format,
-    GalleryPhoto,
-    LoadedModel,
-    Shape,
-)
+from edgezoo.types import FORMATS, SUFFIXES, Artifact, Format, GalleryPhoto, LoadedModel, Shape
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Progress = Callable[[str], None]

@@ -1,5 +1,7 @@
 """The nouns: frozen data that the stages hand to each other; read this file first.
 
+Those of measuring (``Plan``, ``Measurement``, …) are in ``measurement.py``.
+
 Standard library only, so that the command line starts quickly. ``to_json`` turns any noun
 into what ``--json`` prints and manifests hold: the dataclass fields, nothing renamed.
 """
@@ -14,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 if TYPE_CHECKING:
     from torch import nn
 
+    from edgezoo.measurement import Measurement
+
 Shape = tuple[int, ...]
 Format = Literal["tflite", "onnx"]
-Provenance = Literal["phone", "simulated", "host", "gpu", "imported"]
-Status = Literal["ok", "unstable", "throttled", "failed"]
 IoDtype = Literal["int8", "float32"]
 
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -221,106 +223,6 @@ class VerificationResult:
     """What ``verify`` returns: the stored file compared anew."""
 
     artifacts: tuple[Artifact, ...]
-
-
-# ----------------------------------------------------------------------- measurements
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How to measure: ``processes`` fresh processes per model, interleaved over models,
-    each with ``warmup`` untimed runs, then at least ``runs`` timed ones and ``min_seconds`` of them.
-    """
-
-    threads: int = 1
-    processes: int = 5
-    warmup: int = 5
-    runs: int = 30
-    min_seconds: float = 0.0
-    timeout_s: float = 600.0
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceInfo:
-    """The machine a number was measured on, and its state at the time."""
-
-    name: str
-    kind: Provenance
-    cpu: str
-    cores: int
-    memory_mib: int
-    os: str
-    governor: str | None = None
-    load_1min: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Latency in milliseconds: the median of process medians, the 90th percentile of all samples,
-    and a 95 % bootstrap interval of the median over processes (low, high).
-    """
-
-    median: float
-    p90: float
-    interval: tuple[float, float]
-    minimum: float
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessSamples:
-    """Raw samples of one process, in milliseconds of wall and CPU time, in the order taken.
-
-    ``started_at`` is seconds since 1970; ``memory_before_mib`` the peak before the model was loaded
-    (the interpreter and the runtime's libraries), ``None`` where a runner cannot tell.
-    """
-
-    wall_ms: tuple[float, ...]
-    cpu_ms: tuple[float, ...]
-    load_ms: float
-    first_ms: float
-    peak_memory_mib: float
-    involuntary_switches: int
-    started_at: float
-    memory_before_mib: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """One artifact timed on one device, with all that is needed to take the number again.
-
-    ``latency_ms`` is ``None`` where ``status`` is ``failed``; ``failure_class`` and ``message`` then
-    say why; otherwise ``message`` is the evidence for the status. ``delegate`` tells which
-    accelerator was asked for and what it really took.
-    """
-
-    artifact: str
-    artifact_sha256: str
-    model: str
-    format: Format
-    recipe: str
-    device: DeviceInfo
-    provenance: Provenance
-    status: Status
-    failure_class: str | None
-    message: str | None
-    latency_ms: Latency | None
-    peak_memory_mib: float | None
-    runner: str
-    runner_version: str
-    delegate: Mapping[str, Any]
-    plan: Plan
-    processes: tuple[ProcessSamples, ...]
-    versions: Mapping[str, str]
-    measured_at: str
-    command: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class BenchResult:
-    """What ``bench`` returns."""
-
-    measurements: tuple[Measurement, ...]
 
 
 # ----------------------------------------------------------------------------- report

@@ -5,7 +5,7 @@ import pytest
 
 from edgezoo import doctor
 from edgezoo.doctor import DEPENDENCIES, Dependency, dependency_findings, numbers_of
-from edgezoo.types import DeviceInfo
+from edgezoo.measurement import DeviceInfo
 
 ROOT = Path(__file__).resolve().parents[1]
 

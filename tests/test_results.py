@@ -16,15 +16,9 @@ from hypothesis import strategies as st
 
 from edgezoo.decode import from_json
 from edgezoo.errors import ArtifactError, OutputError
+from edgezoo.measurement import DeviceInfo, Latency, Measurement, Plan, ProcessSamples
 from edgezoo.results import RECORD_START, append, read
-from edgezoo.types import (
-    DeviceInfo,
-    Latency,
-    Measurement,
-    Plan,
-    ProcessSamples,
-    to_json,
-)
+from edgezoo.types import to_json
 
 ROOT = Path(__file__).parents[1]
 
@@ -96,7 +90,7 @@ def test_json_round_trip(measurement: Measurement) -> None:
         ({"device": 3}, "device must be an object, not 3"),
         ({"plan": {"threads": "two"}}, "plan.threads must be int, not 'two'"),
         ({"plan": {"threads": True}}, "plan.threads must be int, not True"),
-        ({"format": "pt"}, "format must be one of tflite, onnx, not 'pt'"),
+        ({"format": "pt"}, "format must be one of tflite, onnx, pytorch, not 'pt'"),
         ({"latency_ms": {"median": 1}}, "latency_ms.p90 is missing"),
         ({"peak_memory_mib": float("nan")}, "peak_memory_mib must be finite, not nan"),
         ({"processes": [[]]}, "processes[0] must be an object"),

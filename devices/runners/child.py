@@ -21,7 +21,8 @@ from typing import Any
 from edgezoo.decode import from_json
 from edgezoo.devices.runners.session import FailureClass, RunnerError
 from edgezoo.devices.runners.table import RUNNERS
-from edgezoo.types import Format, Plan, ProcessSamples, to_json
+from edgezoo.measurement import Plan, ProcessSamples
+from edgezoo.types import Format, to_json
 
 MODULE = "edgezoo.devices.runners.child"
 MARKER = "EDGEZOO_REPORT "

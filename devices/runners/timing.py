@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgezoo.devices.runners.memory import peak_memory_mib
 from edgezoo.devices.runners.session import InputInfo, Runner, RunnerError, Session
-from edgezoo.types import Plan, ProcessSamples
+from edgezoo.measurement import Plan, ProcessSamples
 
 NS_PER_MS = 1e6
 

@@ -10,7 +10,7 @@ from edgezoo import pipeline
 from edgezoo.cli import options as o
 from edgezoo.cli.answer import answer
 from edgezoo.errors import BenchmarkError
-from edgezoo.types import Measurement, Plan
+from edgezoo.measurement import Measurement, Plan
 
 RUN_EXAMPLES = (
     "edgezoo run efficientnet_lite0 --samples photos --out lite0",

@@ -13,12 +13,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgezoo.measurement import Latency, Measurement
 from edgezoo.report import numbers
 from edgezoo.types import (
     Artifact,
     Comparison,
-    Latency,
-    Measurement,
     ModelInfo,
     Preprocessing,
     ReportFiles,
@@ -94,7 +93,8 @@ def _latency(latency: Latency | None) -> tuple[str, str, str]:
         return (numbers.ABSENT,) * 3
     low, high = latency.interval
     interval = f"{numbers.significant(low)} … {numbers.milliseconds(high)}"
-    return numbers.milliseconds(latency.median), interval, numbers.milliseconds(latency.p90)
+    p90 = numbers.ABSENT if latency.p90 is None else numbers.milliseconds(latency.p90)
+    return numbers.milliseconds(latency.median), interval, p90
 
 
 def _conditions(taken: Sequence[Measurement]) -> tuple[Text, ...]:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgezoo.types import Artifact, GalleryPhoto, Measurement, Origin
+from edgezoo.measurement import Measurement
+from edgezoo.types import Artifact, GalleryPhoto, Origin
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from edgezoo.measurement import Latency, Measurement, Provenance
 from edgezoo.report.data import ArtifactEntry, ReportData
-from edgezoo.types import Latency, Measurement, Provenance, to_json
+from edgezoo.types import to_json
 
 PROVENANCES: tuple[Provenance, ...] = ("phone", "host", "gpu", "imported", "simulated")
 

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgezoo.measurement import Latency
 from edgezoo.report.data import QuantizationFacts
 from edgezoo.report.grouping import Group, Timing
 from edgezoo.report.numbers import decibels, megabytes, milliseconds, significant
 from edgezoo.report.words import has_interval
-from edgezoo.types import Latency
 
 ROW_PX = 46
 LONGEST_LABEL = 44

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import shlex
-import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgezoo.measurement import ProcessSamples
 from edgezoo.report.data import ArtifactEntry, QuantizationFacts, ReportData
 from edgezoo.report.grouping import Grouping, Timing
 from edgezoo.report.markup import Html, element, headings
-from edgezoo.report.numbers import decibels, mebibytes, milliseconds, percent, relative_error
+from edgezoo.report.numbers import (
+    ABSENT,
+    decibels,
+    mebibytes,
+    milliseconds,
+    percent,
+    relative_error,
+)
 from edgezoo.report.tables import mark_artifacts
 from edgezoo.report.words import PROVENANCE_NAMES, describe_inputs, describe_status
-from edgezoo.types import ProcessSamples, to_json
+from edgezoo.types import to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +212,12 @@ def _processes(source: Source) -> Html:
 
 
 def _process_cells(process: ProcessSamples) -> tuple[str, ...]:
-    median = milliseconds(statistics.median(process.wall_ms)) if process.wall_ms else "none"
+    median, memory = process.median_ms, process.peak_memory_mib
     return (
-        str(len(process.wall_ms)),
-        median,
+        str(process.runs),
+        "none" if median is None else milliseconds(median),
         milliseconds(process.first_ms),
         milliseconds(process.load_ms),
-        mebibytes(process.peak_memory_mib),
-        str(process.involuntary_switches),
+        ABSENT if memory is None else mebibytes(memory),
+        ABSENT if process.involuntary_switches is None else str(process.involuntary_switches),
     )

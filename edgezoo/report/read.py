@@ -17,18 +17,10 @@ from edgezoo import results
 from edgezoo.artifacts import file_sha256
 from edgezoo.decode import from_json
 from edgezoo.errors import ArtifactError
+from edgezoo.measurement import Measurement
 from edgezoo.report.data import ArtifactEntry, QuantizationFacts, ReportData
 from edgezoo.report.words import FLOAT_RECIPE
-from edgezoo.types import (
-    FORMATS,
-    SUFFIXES,
-    Artifact,
-    Comparison,
-    Format,
-    GalleryPhoto,
-    Measurement,
-    Origin,
-)
+from edgezoo.types import FORMATS, SUFFIXES, Artifact, Comparison, Format, GalleryPhoto, Origin
 
 SCHEMA = 1
 RESULTS_NAME = "results.jsonl"

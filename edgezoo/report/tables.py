@@ -243,6 +243,8 @@ def _p90(row: Row) -> Cell:
     if row.timing is None or row.timing.shown_latency_ms is None:
         return Cell(ABSENT, tone="muted")
     p90_ms = row.timing.shown_latency_ms.p90
+    if p90_ms is None:
+        return Cell(ABSENT, tone="muted", hint="this runner keeps no samples")
     return _measured(row.timing, milliseconds(p90_ms), "90th percentile of all samples")
 
 

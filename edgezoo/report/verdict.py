@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from edgezoo.measurement import Latency
 from edgezoo.report.data import ArtifactEntry, ReportData
 from edgezoo.report.grouping import Group, Grouping, Timing, without_claim, without_number
 from edgezoo.report.numbers import decibels, milliseconds, percent, relative_error, significant
@@ -22,7 +23,7 @@ from edgezoo.report.words import (
     label_artifacts,
     speed_ratio,
 )
-from edgezoo.types import FORMATS, Latency
+from edgezoo.types import FORMATS
 
 SHIPPED_RECIPE = "w8a8"
 MOST_ARTIFACTS = 4

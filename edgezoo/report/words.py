@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from edgezoo.measurement import Latency, Provenance
 from edgezoo.report.data import ArtifactEntry
 from edgezoo.report.grouping import Group, Setting, Timing
-from edgezoo.types import Comparison, Latency, Provenance
+from edgezoo.types import Comparison
 
 FORMAT_NAMES = {"tflite": "TFLite", "onnx": "ONNX"}
 FLOAT_RECIPE = "fp32"

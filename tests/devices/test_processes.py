@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from edgezoo.devices.processes import command, parse_report, run_process
 from edgezoo.devices.runners.child import MARKER, MODULE, Report, Request
-from edgezoo.types import Plan, ProcessSamples, to_json
+from edgezoo.measurement import Plan, ProcessSamples
+from edgezoo.types import to_json
 
 QUICK = Plan(warmup=1, runs=5)
 SAMPLES = ProcessSamples((1.0, 2.0), (1.0, 2.0), 3.0, 4.0, 50.0, 6, 7.0, 40.0)
@@ -72,9 +73,11 @@ def test_memory_is_the_models_own(name: str, build_model: Any, ballast: object) 
         for n in (1, 4096)
     )
     assert small.samples is not None and large.samples is not None
-    assert small.samples.peak_memory_mib < 150
+    small_mib, large_mib = small.samples.peak_memory_mib, large.samples.peak_memory_mib
+    assert small_mib is not None and large_mib is not None
+    assert small_mib < 150
     # The output alone: 4096 channels of 64x64 float32 are 64 MiB.
-    assert large.samples.peak_memory_mib > small.samples.peak_memory_mib + 60
+    assert large_mib > small_mib + 60
     before = (large.samples.memory_before_mib, small.samples.memory_before_mib)
     assert before[0] == pytest.approx(before[1], abs=5)
 
@@ -120,7 +123,7 @@ def test_interrupt_leaves_no_process(endless: Request) -> None:
 def test_memory_that_runs_out(build_onnx: Any, tmp_path: Path) -> None:
     """A limit on the address space, inherited by the runner, that the model's output exceeds."""
     code = (
-        "import resource, sys; from pathlib import Path; from edgezoo.types import Plan\n"
+        "import resource, sys; from pathlib import Path; from edgezoo.measurement import Plan\n"
         "from edgezoo.devices.processes import run_process\n"
         "from edgezoo.devices.runners.child import Request\n"
         "resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))\n"

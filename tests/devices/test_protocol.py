@@ -19,7 +19,8 @@ from edgezoo.decode import from_json
 from edgezoo.devices.protocol import Progress, measure, round_orders
 from edgezoo.devices.statistics import summarize
 from edgezoo.errors import ArtifactError, EdgezooError, UsageError
-from edgezoo.types import Measurement, Plan, to_json
+from edgezoo.measurement import Measurement, Plan
+from edgezoo.types import to_json
 
 QUICK = Plan(warmup=1, processes=3, runs=6)
 ONE = replace(QUICK, processes=1)
@@ -73,7 +74,7 @@ def test_everything_is_recorded(name: str, build_model: Any) -> None:
     assert set(found.versions) > {"python", "numpy", "edgezoo"}
     assert found.runner_version in found.versions.values()
     assert found.measured_at.endswith("+00:00")
-    assert found.peak_memory_mib == sorted(p.peak_memory_mib for p in found.processes)[1]
+    assert found.peak_memory_mib == sorted(p.peak_memory_mib or 0.0 for p in found.processes)[1]
     # The number can be taken again from what is stored, also after a trip through JSON.
     again = from_json(Measurement, json.loads(json.dumps(to_json(found))))
     assert again == found
@@ -231,7 +232,7 @@ def test_missing_runtime(build_model: Any, tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from edgezoo.devices.protocol import measure\n"
         "from edgezoo.errors import BenchmarkError\n"
-        "from edgezoo.types import Plan\n"
+        "from edgezoo.measurement import Plan\n"
         "try: measure([Path(name) for name in sys.argv[1:]], Plan())\n"
         "except BenchmarkError as error: print(error)"
     )

@@ -16,7 +16,8 @@ from edgezoo.devices.runners.memory import peak_memory_mib
 from edgezoo.devices.runners.session import InputInfo, RunnerError
 from edgezoo.devices.runners.table import RUNNERS
 from edgezoo.devices.runners.timing import random_inputs
-from edgezoo.types import FORMATS, SUFFIXES, Format, Plan
+from edgezoo.measurement import Plan
+from edgezoo.types import FORMATS, SUFFIXES, Format
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +39,7 @@ def test_report(format_: Format, build_model: Any) -> None:
     assert min(samples.wall_ms) > 0
     assert samples.load_ms > 0
     assert samples.first_ms > 0
-    assert samples.memory_before_mib is not None
+    assert samples.memory_before_mib is not None and samples.peak_memory_mib is not None
     assert samples.peak_memory_mib >= samples.memory_before_mib
 
 
@@ -208,7 +209,7 @@ def test_peak_memory_without_proc(tmp_path: Path) -> None:
 @pytest.mark.parametrize("format_", FORMATS)
 def test_child_loads_only_its_runtime(format_: Format, build_model: Any) -> None:
     code = (
-        "import sys; from pathlib import Path; from edgezoo.types import Plan\n"
+        "import sys; from pathlib import Path; from edgezoo.measurement import Plan\n"
         "from edgezoo.devices.runners.child import Request, carry_out\n"
         "assert carry_out(Request(Path(sys.argv[1]), sys.argv[2], Plan(runs=1))).samples\n"
         "print(*sorted({name.split('.')[0] for name in sys.modules}))"

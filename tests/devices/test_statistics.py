@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from edgezoo.devices.statistics import drift, interval, median_of_medians, summarize, verdict
-from edgezoo.types import Latency
+from edgezoo.measurement import Latency
 
 milliseconds = st.floats(0.001, 1e4)
 processes = st.lists(st.lists(milliseconds, min_size=1, max_size=20), min_size=1, max_size=7)

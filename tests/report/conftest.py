@@ -11,21 +11,9 @@ from typing import Any
 
 import pytest
 
+from edgezoo.measurement import DeviceInfo, Latency, Measurement, Plan, ProcessSamples
 from edgezoo.report import ArtifactEntry, QuantizationFacts, ReportData
-from edgezoo.types import (
-    FORMATS,
-    Artifact,
-    Comparison,
-    DeviceInfo,
-    Format,
-    GalleryPhoto,
-    Latency,
-    Measurement,
-    Origin,
-    Plan,
-    Prediction,
-    ProcessSamples,
-)
+from edgezoo.types import FORMATS, Artifact, Comparison, Format, GalleryPhoto, Origin, Prediction
 
 PUBLISHED = {
     "params": {"value": 4_700_000, "source": "EfficientNet-Lite, TensorFlow blog 2020, table 1"},

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from edgezoo.measurement import DeviceInfo, Measurement
 from edgezoo.report import ArtifactEntry, ReportData, write_report
-from edgezoo.types import DeviceInfo, GalleryPhoto, Measurement
+from edgezoo.types import GalleryPhoto
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
+from edgezoo.measurement import Latency, Measurement, Plan, Provenance
 from edgezoo.report import ArtifactEntry, ReportData
 from edgezoo.report.grouping import PROVENANCES, group_measurements
 from edgezoo.report.tables import Cell, group_table, result_tables
@@ -18,7 +19,7 @@ from edgezoo.report.words import (
     label_artifacts,
     speed_ratio,
 )
-from edgezoo.types import Comparison, Latency, Measurement, Plan, Provenance
+from edgezoo.types import Comparison
 
 Entries = tuple[ArtifactEntry, ...]
 

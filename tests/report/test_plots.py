@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from edgezoo.measurement import Latency, Measurement
 from edgezoo.report import ArtifactEntry, QuantizationFacts, ReportData
 from edgezoo.report.grouping import Group, group_measurements
 from edgezoo.report.markup import json_script
@@ -16,7 +17,6 @@ from edgezoo.report.page import html_page
 from edgezoo.report.plots import Plot, latency_plot, range_rule_plot, trade_off_plot
 from edgezoo.report.style import COLOURS
 from edgezoo.report.words import label_artifacts, label_timings
-from edgezoo.types import Latency, Measurement
 
 
 def drawn(

@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edgezoo.errors import OutputError
+from edgezoo.measurement import Measurement
 from edgezoo.report import ArtifactEntry, ReportData, write_report
 from edgezoo.report.markdown import markdown_page
 from edgezoo.report.markup import VOID, element, json_script, script
 from edgezoo.report.page import html_page
-from edgezoo.types import GalleryPhoto, Measurement, Prediction
+from edgezoo.types import GalleryPhoto, Prediction
 
 HOSTILE = "</script><script>alert('x')</script> \"&amp; | `*_[a](b) \\ $1$ <img src=x>"
 

@@ -1,0 +1,267 @@
+"""The nouns of measuring: what was asked (``Plan``), where (``DeviceInfo``), what came out.
+
+Standard library only. Everything here is a line of a results store, so a field is never renamed;
+new ones have defaults, with which older stores are read. Latencies are milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Literal, get_args
+
+# Where a number comes from; no table or plot mixes two of them.
+Provenance = Literal["phone", "simulated", "host", "gpu", "imported"]
+# A GPU reference run measures the PyTorch module itself.
+MeasuredFormat = Literal["tflite", "onnx", "pytorch"]
+Status = Literal["ok", "unstable", "throttled", "failed"]
+# What shall execute the model. On ``cpu`` XNNPACK is on unless the plan turns it off.
+Accelerator = Literal["cpu", "gpu", "nnapi"]
+# Which cores a process may run on: the fastest cluster, all but the slowest, all by mask, or
+# whatever the scheduler chooses; a hexadecimal mask such as ``f0`` is possible too.
+CoreChoice = Literal["big", "fast", "all", "none"]
+
+ACCELERATORS: tuple[Accelerator, ...] = get_args(Accelerator)
+CORE_CHOICES: tuple[CoreChoice, ...] = get_args(CoreChoice)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The conditions under which a phone may be measured, and how long to wait for them.
+
+    A phone that is warmer, emptier or throttled cools down for at most ``cooldown_s`` seconds;
+    then it is a failure, not a number. ``None`` turns one condition off.
+    """
+
+    thermal_status: int | None = 0
+    battery_celsius: float | None = 37.0
+    battery_percent: float | None = 30.0
+    cooldown_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to measure: ``processes`` fresh processes per model, interleaved over models,
+    each with ``warmup`` untimed runs, then at least ``runs`` timed ones and ``min_seconds`` of them.
+
+    ``cores`` is a ``CoreChoice`` or a hexadecimal mask. ``sustained_s`` above 0 draws the latency of
+    one long process over that time instead. ``memory`` and ``profile`` add separate runs, because
+    both disturb the timing.
+    """
+
+    threads: int = 1
+    processes: int = 5
+    warmup: int = 5
+    runs: int = 30
+    min_seconds: float = 0.0
+    timeout_s: float = 600.0
+    seed: int = 0
+    accelerator: Accelerator = "cpu"
+    xnnpack: bool = True
+    cores: str = "none"
+    gate: Gate = Gate()
+    sustained_s: float = 0.0
+    memory: bool = True
+    profile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Cores of one kind: their numbers and their highest frequency as the kernel tells it."""
+
+    cores: tuple[int, ...]
+    max_mhz: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """The machine a number was measured on, and its state at the time.
+
+    ``serial`` is how the transport addresses it (empty for this machine); ``cpu`` its SoC or
+    processor; ``abis`` what binaries it runs, best first; ``fingerprint`` the system build.
+    """
+
+    name: str
+    kind: Provenance
+    cpu: str
+    cores: int
+    memory_mib: int
+    os: str
+    governor: str | None = None
+    load_1min: float | None = None
+    serial: str = ""
+    clusters: tuple[Cluster, ...] = ()
+    abis: tuple[str, ...] = ()
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The state of a device at one moment; ``None`` where it does not tell.
+
+    ``thermal_status`` is Android's (0 none … 6 shutdown), ``hottest_celsius`` the warmest sensor by
+    name, ``mhz`` the current frequency of each core, ``screen_on`` whether the display is awake.
+    """
+
+    taken_at: str
+    thermal_status: int | None = None
+    hottest_celsius: float | None = None
+    hottest_sensor: str | None = None
+    battery_celsius: float | None = None
+    battery_percent: float | None = None
+    charging: bool | None = None
+    screen_on: bool | None = None
+    low_power_mode: bool | None = None
+    mhz: tuple[int, ...] = ()
+    load_1min: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Latency in milliseconds: the median of process medians, the 90th and 95th percentile of all
+    samples, and a 95 % bootstrap interval of the median over processes (low, high).
+
+    A runner that keeps no samples gives no pooled percentiles: ``p90`` is then ``None`` and ``p95``
+    the median of the processes' own.
+    """
+
+    median: float
+    p90: float | None
+    interval: tuple[float, float]
+    minimum: float
+    p95: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregates:
+    """What a runner without samples reports of its timed runs, in milliseconds.
+
+    ``deviation`` is the population standard deviation; ``median``, ``p5`` and ``p95`` are ``None``
+    in old builds of benchmark_model.
+    """
+
+    count: int
+    mean: float
+    minimum: float
+    maximum: float
+    deviation: float
+    median: float | None = None
+    p5: float | None = None
+    p95: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSamples:
+    """Raw samples of one process, in milliseconds of wall and CPU time, in the order taken.
+
+    ``started_at`` is seconds since 1970; ``memory_before_mib`` the peak before the model was loaded
+    (the interpreter and the runtime's libraries), ``None`` where a runner cannot tell. A runner that
+    keeps no samples leaves both tuples empty and gives its ``aggregates``. ``log_sha256`` is the
+    hash of all that the process printed.
+    """
+
+    wall_ms: tuple[float, ...]
+    cpu_ms: tuple[float, ...]
+    load_ms: float
+    first_ms: float
+    peak_memory_mib: float | None
+    involuntary_switches: int | None
+    started_at: float
+    memory_before_mib: float | None = None
+    aggregates: Aggregates | None = None
+    log_sha256: str | None = None
+
+    @property
+    def runs(self) -> int:
+        """How many timed runs the process made."""
+        return self.aggregates.count if self.aggregates else len(self.wall_ms)
+
+    @property
+    def median_ms(self) -> float | None:
+        """The median latency; ``None`` where the runner gave neither samples nor a median."""
+        if self.aggregates:
+            return self.aggregates.median
+        return median(self.wall_ms) if self.wall_ms else None
+
+
+@dataclass(frozen=True, slots=True)
+class OpTime:
+    """One operation of a profile: its time per inference, and how often it ran in one.
+
+    ``value`` names the graph's own value that it computes and ``macs`` its multiply-accumulates,
+    where the runner's name could be joined with the file's graph.
+    """
+
+    name: str
+    op: str
+    ms: float
+    calls: int = 1
+    where: str | None = None
+    value: str | None = None
+    macs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Time per operation of one separate, instrumented run, in order of execution."""
+
+    ops: tuple[OpTime, ...]
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """Energy of one inference in millijoules from the phone's own fuel gauge, baseline subtracted,
+    with its 95 % interval; ``samples`` readings over ``seconds``.
+    """
+
+    millijoules: float
+    interval: tuple[float, float]
+    baseline_mw: float
+    load_mw: float
+    samples: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One artifact timed on one device, with all that is needed to take the number again.
+
+    ``latency_ms`` is ``None`` where ``status`` is ``failed``; ``failure_class`` and ``message`` then
+    say why; otherwise ``message`` is the evidence for the status. ``delegate`` tells which
+    accelerator was asked for and what it really took. ``conditions`` are the device's before and
+    after; ``runner_sha256`` is that of the binary on the device, ``None`` for an installed package.
+    """
+
+    artifact: str
+    artifact_sha256: str
+    model: str
+    format: MeasuredFormat
+    recipe: str
+    device: DeviceInfo
+    provenance: Provenance
+    status: Status
+    failure_class: str | None
+    message: str | None
+    latency_ms: Latency | None
+    peak_memory_mib: float | None
+    runner: str
+    runner_version: str
+    delegate: Mapping[str, Any]
+    plan: Plan
+    processes: tuple[ProcessSamples, ...]
+    versions: Mapping[str, str]
+    measured_at: str
+    command: tuple[str, ...] = ()
+    conditions: tuple[Conditions, ...] = ()
+    runner_sha256: str | None = None
+    profile: Profile | None = None
+    energy: Energy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BenchResult:
+    """What ``bench`` returns."""
+
+    measurements: tuple[Measurement, ...]
