@@ -133,7 +133,7 @@ def test_concurrent_writers(tmp_path: Path) -> None:
     code = (
         "import json, sys; from dataclasses import replace; from pathlib import Path\n"
         "from edgezoo.decode import from_json; from edgezoo.results import append\n"
-        "from edgezoo.types import Measurement\n"
+        "from edgezoo.measurement import Measurement\n"
         "sample = from_json(Measurement, json.loads(sys.stdin.read()))\n"
         "for number in range(20):\n"
         "    model = sys.argv[2] + '-' + str(number) + '.' * 200_000\n"
