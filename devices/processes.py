@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 
 from edgezoo.decode import from_json
-from edgezoo.devices.runners.child import MARKER, MODULE, PARENT, Report, Request
-from edgezoo.devices.runners.session import FailureClass
+from edgezoo.devices.outcome import Report, failed
+from edgezoo.devices.runners.child import MARKER, MODULE, PARENT, Request
 from edgezoo.types import to_json
 
 SHOWN_BYTES = 300
@@ -45,12 +45,12 @@ def run_process(request: Request) -> Report:
     code, printed = process.returncode, stdout + stderr
     if not in_time:
         message = f"it did not end within {request.plan.timeout_s:g} s and was stopped"
-        return _failed("timeout", message + _shown(printed))
+        return failed("timeout", message + _shown(printed))
     if code == 0:
         return parse_report(stdout, printed, request.plan.runs)
     if code == -signal.SIGKILL and _memory_kills() > kills:
-        return _failed("out_of_memory", "the kernel stopped it, because memory ran out")
-    return _failed("crash", f"it ended with {_ending(code)}{_shown(printed)}")
+        return failed("out_of_memory", "the kernel stopped it, because memory ran out")
+    return failed("crash", f"it ended with {_ending(code)}{_shown(printed)}")
 
 
 def parse_report(stdout: bytes, printed: bytes, runs: int) -> Report:
@@ -60,17 +60,17 @@ def parse_report(stdout: bytes, printed: bytes, runs: int) -> Report:
     """
     line = stdout.rpartition(MARKER.encode())[2]
     if MARKER.encode() not in stdout or not line.endswith(b"\n"):
-        return _failed("bad_output", f"it wrote no complete report{_shown(printed)}")
+        return failed("bad_output", f"it wrote no complete report{_shown(printed)}")
     try:
         report = from_json(Report, json.loads(line))
     except ValueError as error:
-        return _failed("bad_output", f"its report cannot be read ({error}){_shown(printed)}")
+        return failed("bad_output", f"its report cannot be read ({error}){_shown(printed)}")
     if report.samples is None and report.failure_class is None:
-        return _failed("bad_output", "its report holds neither samples nor a failure")
+        return failed("bad_output", "its report holds neither samples nor a failure")
     if report.samples is not None:
         wall_ms, cpu_ms = report.samples.wall_ms, report.samples.cpu_ms
         if len(wall_ms) < runs or len(cpu_ms) != len(wall_ms) or min(wall_ms) <= 0:
-            return _failed("bad_output", f"its report holds {len(wall_ms)} of {runs} valid samples")
+            return failed("bad_output", f"its report holds {len(wall_ms)} of {runs} valid samples")
     return report
 
 
@@ -94,10 +94,6 @@ def _environment() -> dict[str, str]:
     """Return the environment in which the child finds the very modules of this process."""
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
     return {**os.environ, "PYTHONPATH": path, PARENT: str(os.getpid())}
-
-
-def _failed(failure_class: FailureClass, message: str) -> Report:
-    return Report(None, {}, failure_class, message)
 
 
 def _ending(code: int) -> str:

@@ -1,30 +1,28 @@
 """The measuring protocol: rounds over all models in shuffled order, a fresh process for each.
 
-A slow drift of the machine (heat, a neighbour) then hits every model alike and shows up as
+A slow drift of the device (heat, a neighbour) then hits every model alike and shows up as
 differences between processes, instead of passing for a difference between models.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from platform import python_version
 from statistics import median
 
-from edgezoo.devices.describe import describe_host
-from edgezoo.devices.processes import command, run_process
-from edgezoo.devices.runners.child import Report, Request
-from edgezoo.devices.runners.session import Runner
-from edgezoo.devices.runners.table import RUNNERS
+from edgezoo.devices.outcome import Report, failed
+from edgezoo.devices.stations.host import HostStation
+from edgezoo.devices.stations.station import Station
 from edgezoo.devices.statistics import summarize, verdict
 from edgezoo.devices.subjects import Subject, fingerprint, read_subjects
-from edgezoo.errors import BenchmarkError, UsageError
-from edgezoo.measurement import DeviceInfo, Measurement, Plan, ProcessSamples
+from edgezoo.errors import UsageError
+from edgezoo.measurement import Conditions, Measurement, Plan, ProcessSamples
+
+# A process is started again after its device came back, this often.
+RETRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +33,7 @@ class Progress:
     total: int
     round: int
     artifact: str
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +61,19 @@ def measure(
     that makes no sense, ``ArtifactError`` for a missing file or a damaged manifest, and
     ``BenchmarkError`` for a runtime that is not installed; nothing has been measured then.
     """
-    _check_plan(plan)
-    subjects = read_subjects(paths)
-    _check_runtimes({subject.format for subject in subjects})
-    device = describe_host()
+    check_plan(plan)
+    return measure_at(HostStation(), read_subjects(paths), plan, on_progress=on_progress)
+
+
+def measure_at(
+    station: Station,
+    subjects: Sequence[Subject],
+    plan: Plan,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> tuple[Measurement, ...]:
+    """Time ``subjects`` at ``station``, as ``measure`` does; ``plan`` was checked."""
+    station.check(subjects, plan)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     courses = [Course(subject, now) for subject in subjects]
     orders = round_orders(len(subjects), plan.processes, plan.seed)
@@ -75,10 +83,11 @@ def measure(
                 continue
             if on_progress is not None:
                 done, total = number * len(order) + place, plan.processes * len(order)
-                on_progress(Progress(done, total, number + 1, subjects[index].path.name))
-            report = _run_once(subjects[index], plan)
+                name = subjects[index].path.name
+                on_progress(Progress(done, total, number + 1, name, station.device.name))
+            report = _run_once(station, subjects[index], plan)
             courses[index] = replace(courses[index], reports=(*courses[index].reports, report))
-    return tuple(_measurement(course, plan, device) for course in courses)
+    return tuple(_measurement(course, plan, station) for course in courses)
 
 
 def round_orders(models: int, processes: int, seed: int) -> tuple[tuple[int, ...], ...]:
@@ -87,24 +96,31 @@ def round_orders(models: int, processes: int, seed: int) -> tuple[tuple[int, ...
     return tuple(tuple(generator.sample(range(models), models)) for _ in range(processes))
 
 
-def _run_once(subject: Subject, plan: Plan) -> Report:
+def _run_once(station: Station, subject: Subject, plan: Plan) -> Report:
     """Run one process; its samples count only if the file is still the one that was hashed."""
     if not subject.sha256:
-        return Report(None, {}, "load_error", f"it cannot be read: {subject.unreadable}")
-    report = run_process(Request(subject.path.absolute(), subject.format, plan))
+        return failed("load_error", f"it cannot be read: {subject.unreadable}")
+    report = _run_with_retries(station, subject, plan)
     try:
         unchanged = fingerprint(subject.path) == subject.sha256
     except OSError:
         unchanged = False
     if unchanged:
         return report
-    return Report(None, {}, "artifact_changed", "the file changed while it was measured")
+    return failed("artifact_changed", "the file changed while it was measured")
 
 
-def _measurement(course: Course, plan: Plan, device: DeviceInfo) -> Measurement:
+def _run_with_retries(station: Station, subject: Subject, plan: Plan) -> Report:
+    for attempt in range(RETRIES + 1):
+        report = station.wait_until_fit(plan) or station.run(subject, plan, "time")
+        if report.samples is not None or attempt == RETRIES or not station.recover(report):
+            break
+    return report
+
+
+def _measurement(course: Course, plan: Plan, station: Station) -> Measurement:
     subject, last = course.subject, course.reports[-1]
-    runner = RUNNERS[subject.format]
-    request = Request(subject.path.absolute(), subject.format, plan)
+    runner = station.runner(subject.format)
     processes = tuple(report.samples for report in course.reports if report.samples is not None)
     draft = Measurement(
         artifact=subject.path.name,
@@ -112,23 +128,31 @@ def _measurement(course: Course, plan: Plan, device: DeviceInfo) -> Measurement:
         model=subject.model,
         format=subject.format,
         recipe=subject.recipe,
-        device=device,
-        provenance=device.kind,
+        device=station.device,
+        provenance=station.device.kind,
         status="failed",
         failure_class=last.failure_class,
         message=None,
         latency_ms=None,
         peak_memory_mib=None,
         runner=runner.name,
-        runner_version=_version(runner.distribution),
+        runner_version=runner.version,
         delegate=next((r.delegate for r in course.reports if r.samples is not None), {}),
         plan=plan,
         processes=processes,
-        versions=_versions(runner),
+        versions=runner.versions,
         measured_at=course.started_at,
-        command=command(request),
+        command=station.command(subject, plan),
+        conditions=_ends(course.reports),
+        runner_sha256=runner.sha256,
     )
     return _with_failure(draft, course) if course.failed else _with_statistics(draft)
+
+
+def _ends(reports: Sequence[Report]) -> tuple[Conditions, ...]:
+    """Return the first and the last conditions that were taken."""
+    taken = [conditions for report in reports for conditions in report.conditions]
+    return (taken[0], taken[-1]) if len(taken) > 1 else tuple(taken)
 
 
 def _with_failure(draft: Measurement, course: Course) -> Measurement:
@@ -159,7 +183,8 @@ def _peak_memory_mib(processes: Sequence[ProcessSamples]) -> float | None:
     return median(known) if known else None
 
 
-def _check_plan(plan: Plan) -> None:
+def check_plan(plan: Plan) -> None:
+    """Raise ``UsageError`` that names everything in ``plan`` that makes no sense."""
     lowest = {"threads": 1, "processes": 1, "warmup": 0, "runs": 1, "min_seconds": 0.0}
     wrong = [
         f"{name} must be at least {least:g}, not {getattr(plan, name)}"
@@ -170,28 +195,3 @@ def _check_plan(plan: Plan) -> None:
         wrong.append(f"timeout_s must be more than 0, not {plan.timeout_s}")
     if wrong:
         raise UsageError(f"This plan cannot be measured: {'; '.join(wrong)}.")
-
-
-def _check_runtimes(formats: set[str]) -> None:
-    missing = [
-        runner
-        for runner in RUNNERS.values()
-        if runner.format in formats and not importlib.util.find_spec(runner.module.split(".")[0])
-    ]
-    if missing:
-        names = ", ".join(f".{runner.format}" for runner in missing)
-        wanted = " ".join(runner.distribution for runner in missing)
-        raise BenchmarkError(f"No runtime for {names} is installed: run pip install {wanted}.")
-
-
-def _versions(runner: Runner) -> Mapping[str, str]:
-    """Return what the number depends on, as installed for this Python."""
-    names = ("edgezoo", "numpy", runner.distribution)
-    return {"python": python_version(), **{name: _version(name) for name in names}}
-
-
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:  # run from a source tree, or built by hand
-        return "unknown"

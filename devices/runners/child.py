@@ -13,15 +13,15 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgezoo.decode import from_json
-from edgezoo.devices.runners.session import FailureClass, RunnerError
+from edgezoo.devices.outcome import Report
+from edgezoo.devices.runners.session import RunnerError
 from edgezoo.devices.runners.table import RUNNERS
-from edgezoo.measurement import Plan, ProcessSamples
+from edgezoo.measurement import Plan
 from edgezoo.types import Format, to_json
 
 MODULE = "edgezoo.devices.runners.child"
@@ -37,16 +37,6 @@ class Request:
     path: Path
     format: Format
     plan: Plan
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What one process found out: ``samples``, or the class of failure with a message."""
-
-    samples: ProcessSamples | None
-    delegate: Mapping[str, Any]
-    failure_class: FailureClass | None = None
-    message: str | None = None
 
 
 def main(arguments: Sequence[str]) -> int:

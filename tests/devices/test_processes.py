@@ -17,8 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgezoo.devices.outcome import Report
 from edgezoo.devices.processes import command, parse_report, run_process
-from edgezoo.devices.runners.child import MARKER, MODULE, Report, Request
+from edgezoo.devices.runners.child import MARKER, MODULE, Request
 from edgezoo.measurement import Plan, ProcessSamples
 from edgezoo.types import to_json
 

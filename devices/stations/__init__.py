@@ -1,0 +1,1 @@
+"""Places where model files are timed: this machine, phones, boards."""
