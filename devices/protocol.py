@@ -16,7 +16,7 @@ from statistics import median
 from edgezoo.devices.outcome import Report, failed
 from edgezoo.devices.stations.host import HostStation
 from edgezoo.devices.stations.station import Station
-from edgezoo.devices.statistics import summarize, verdict
+from edgezoo.devices.statistics import judge
 from edgezoo.devices.subjects import Subject, fingerprint, read_subjects
 from edgezoo.errors import UsageError
 from edgezoo.measurement import Conditions, Measurement, Plan, ProcessSamples
@@ -146,7 +146,9 @@ def _measurement(course: Course, plan: Plan, station: Station) -> Measurement:
         conditions=_ends(course.reports),
         runner_sha256=runner.sha256,
     )
-    return _with_failure(draft, course) if course.failed else _with_statistics(draft)
+    if course.failed:
+        return _with_failure(draft, course)
+    return _with_statistics(draft, course.reports)
 
 
 def _ends(reports: Sequence[Report]) -> tuple[Conditions, ...]:
@@ -163,12 +165,12 @@ def _with_failure(draft: Measurement, course: Course) -> Measurement:
     return replace(draft, message=message)
 
 
-def _with_statistics(draft: Measurement) -> Measurement:
+def _with_statistics(draft: Measurement, reports: Sequence[Report]) -> Measurement:
     """Fill in what follows from the raw samples of a complete measurement."""
-    samples = [process.wall_ms for process in draft.processes]
-    latency = summarize(samples, draft.plan.seed)
-    switches = sum(process.involuntary_switches or 0 for process in draft.processes)
-    judged = verdict(samples, latency, switches)
+    plan, taken = draft.plan, [c for report in reports for c in report.conditions]
+    latency, judged = judge(
+        draft.processes, taken, seed=plan.seed, warmest=plan.gate.thermal_status
+    )
     return replace(
         draft,
         status=judged.status,

@@ -7,6 +7,7 @@ layout and its moment, so pooling them gives intervals that are far too narrow. 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgezoo.devices.trend import kendall_p_value, theil_sen
-from edgezoo.measurement import Latency, Status
+from edgezoo.measurement import Conditions, Latency, ProcessSamples, Status
 
 Processes = Sequence[Sequence[float]]
 
@@ -66,6 +67,31 @@ def summarize(processes: Processes, seed: int) -> Latency:
         p90=float(np.percentile(samples, 90)),
         interval=interval(processes, seed),
         minimum=float(samples.min()),
+        p95=float(np.percentile(samples, 95)),
+    )
+
+
+def summarize_aggregates(processes: Sequence[ProcessSamples], seed: int) -> Latency:
+    """Return the statistics of processes that gave aggregates, each with a median.
+
+    Percentiles of pooled samples cannot be known: ``p90`` is ``None`` and ``p95`` the median of the
+    processes' own, where they have one. One process has no interval between processes; its own 5th
+    and 95th percentile stand there, or its extremes.
+    """
+    given = [process.aggregates for process in processes if process.aggregates is not None]
+    medians = [aggregates.median for aggregates in given if aggregates.median is not None]
+    uppers = [aggregates.p95 for aggregates in given if aggregates.p95 is not None]
+    bounds = interval([[median] for median in medians], seed)
+    if len(given) == 1:
+        (only,) = given
+        low = only.minimum if only.p5 is None else only.p5
+        bounds = (low, only.maximum if only.p95 is None else only.p95)
+    return Latency(
+        median=float(np.median(medians)),
+        p90=None,
+        interval=bounds,
+        minimum=min(aggregates.minimum for aggregates in given),
+        p95=float(np.median(uppers)) if uppers else None,
     )
 
 
@@ -111,8 +137,41 @@ def drift(processes: Processes) -> Drift:
     )
 
 
-def verdict(processes: Processes, latency: Latency, involuntary_switches: int) -> Verdict:
-    """Return ``ok`` or ``unstable`` with the evidence.
+def judge(
+    processes: Sequence[ProcessSamples],
+    conditions: Sequence[Conditions],
+    *,
+    seed: int,
+    warmest: int | None = 0,
+) -> tuple[Latency, Verdict]:
+    """Return the statistics of a complete measurement and whether they can be believed.
+
+    Runners with and without samples are told apart here. ``conditions`` are all that were taken;
+    a thermal status above ``warmest`` in one of them makes the number ``throttled``.
+    """
+    known = [p.involuntary_switches for p in processes if p.involuntary_switches is not None]
+    basis = _basis(processes, sum(known) if known else None)
+    if all(process.wall_ms for process in processes):
+        samples: Processes = [process.wall_ms for process in processes]
+        latency = summarize(samples, seed)
+    else:
+        samples = [[process.median_ms or math.nan] for process in processes]
+        latency = summarize_aggregates(processes, seed)
+    hottest = max((c.thermal_status for c in conditions if c.thermal_status is not None), default=0)
+    if warmest is not None and hottest > warmest:
+        evidence = f"the phone's thermal status rose to {hottest} while it was measured ({basis})."
+        return latency, Verdict("throttled", evidence)
+    return latency, verdict(samples, latency, basis)
+
+
+def _basis(processes: Sequence[ProcessSamples], switches: int | None) -> str:
+    count, runs = len(processes), sum(process.runs for process in processes)
+    words = f"{count} process{'es' if count > 1 else ''}, {runs} runs"
+    return words if switches is None else f"{words}, {switches} involuntary context switches"
+
+
+def verdict(processes: Processes, latency: Latency, basis: str) -> Verdict:
+    """Return ``ok`` or ``unstable`` with the evidence; ``basis`` says what the number rests on.
 
     Unstable is a number whose interval is wider than 10 % of it, or that drifts by more than
     5 %: in every process the same way, or from process to process with p <= 0.05.
@@ -120,10 +179,6 @@ def verdict(processes: Processes, latency: Latency, involuntary_switches: int) -
     low, high = latency.interval
     width = (high - low) / latency.median
     trend = drift(processes)
-    basis = (
-        f"{len(processes)} process{'es' if len(processes) > 1 else ''}, "
-        f"{sum(map(len, processes))} runs, {involuntary_switches} involuntary context switches"
-    )
     if trend.consistent and _beyond(trend.within):
         change = f"the last third of each process's runs took {trend.within:.2f} times the first"
         if trend.within < 1:

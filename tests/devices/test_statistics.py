@@ -1,6 +1,7 @@
 """The published numbers against brute force, scipy and simulated processes with a known median."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from edgezoo.devices.statistics import drift, interval, median_of_medians, summarize, verdict
-from edgezoo.measurement import Latency
+from edgezoo.devices.statistics import (
+    drift,
+    interval,
+    judge,
+    median_of_medians,
+    summarize,
+    summarize_aggregates,
+)
+from edgezoo.measurement import Aggregates, Conditions, Latency, ProcessSamples
 
 milliseconds = st.floats(0.001, 1e4)
 processes = st.lists(st.lists(milliseconds, min_size=1, max_size=20), min_size=1, max_size=7)
@@ -100,7 +108,7 @@ def test_one_process_respects_correlation() -> None:
 
 
 def test_one_sample_has_no_width() -> None:
-    assert summarize([[2.5]], seed=0) == Latency(2.5, 2.5, (2.5, 2.5), 2.5)
+    assert summarize([[2.5]], seed=0) == Latency(2.5, 2.5, (2.5, 2.5), 2.5, 2.5)
 
 
 def test_drift_against_exact_counting() -> None:
@@ -140,6 +148,52 @@ VERDICTS = {
 @pytest.mark.parametrize("case", VERDICTS)
 def test_verdict(case: str) -> None:
     samples, status, evidence = VERDICTS[case]
-    found = verdict(samples, summarize(samples, seed=0), involuntary_switches=7)
+    processes = [ProcessSamples(tuple(p), tuple(p), 1, 1, 1, 0, 0) for p in samples]
+    processes[0] = replace(processes[0], involuntary_switches=7)
+    latency, found = judge(processes, [], seed=0)
+    assert latency == summarize(samples, seed=0)
     assert found.status == status, found.evidence
     assert evidence in found.evidence
+
+
+def aggregated(median: float | None, deviation: float = 0.1) -> ProcessSamples:
+    """A process of a runner that keeps no samples."""
+    middle = median or 10.0
+    given = Aggregates(
+        50, middle * 1.2, middle - 1, middle * 3, deviation, median, middle - 0.5, middle * 2
+    )
+    return ProcessSamples((), (), 1.0, 1.0, None, None, 0.0, aggregates=given)
+
+
+def test_aggregates_of_several_processes() -> None:
+    processes = [aggregated(m) for m in (10.0, 10.2, 10.1)]
+    latency, found = judge(processes, [], seed=0)
+    assert (latency.median, latency.interval) == (10.1, (10.0, 10.2))
+    assert (latency.minimum, latency.p90, latency.p95) == (9.0, None, 20.2)
+    assert (found.status, "3 processes, 150 runs)" in found.evidence) == ("ok", True)
+
+
+def test_aggregates_of_one_process_have_its_own_percentiles() -> None:
+    latency = summarize_aggregates([aggregated(10.0)], seed=0)
+    assert latency.interval == (9.5, 20.0)
+    bare = replace(aggregated(10.0), aggregates=Aggregates(5, 11.0, 9.0, 12.0, 0.1, 10.0))
+    assert summarize_aggregates([bare], seed=0).interval == (9.0, 12.0)
+
+
+def test_aggregates_drift_from_process_to_process() -> None:
+    _, found = judge([aggregated(10 + 0.2 * n) for n in range(5)], [], seed=0)
+    assert (found.status, "1.08 times the first" in found.evidence) == ("unstable", True)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "warmest", "expected"),
+    [((0, 0), 0, "ok"), ((0, 2), 0, "throttled"), ((1, 1), 1, "ok"), ((0, 6), None, "ok")],
+)
+def test_heat_makes_a_number_throttled(
+    statuses: tuple[int, ...], warmest: int | None, expected: str
+) -> None:
+    conditions = [Conditions("2026-01-01T00:00:00+00:00", thermal_status=s) for s in statuses]
+    _, found = judge([aggregated(10.0)] * 3, conditions, seed=0, warmest=warmest)
+    assert found.status == expected
+    if expected == "throttled":
+        assert "thermal status rose to 2" in found.evidence
