@@ -15,7 +15,8 @@ class Report:
     """What one process found out: ``samples``, or the class of failure with a message.
 
     ``delegate`` tells which accelerator was asked for and what it really took; ``conditions`` are
-    the device's right before and after the process, where it tells.
+    the device's right before and after the process, where it tells. ``device_failed`` says that the
+    device and not the model is to blame, so that the process is worth another try.
     """
 
     samples: ProcessSamples | None
@@ -24,8 +25,9 @@ class Report:
     message: str | None = None
     profile: Profile | None = None
     conditions: tuple[Conditions, ...] = ()
+    device_failed: bool = False
 
 
-def failed(failure_class: FailureClass, message: str) -> Report:
+def failed(failure_class: FailureClass, message: str, *, device_failed: bool = False) -> Report:
     """Return the report of a process that gave no number."""
-    return Report(None, {}, failure_class, message)
+    return Report(None, {}, failure_class, message, device_failed=device_failed)

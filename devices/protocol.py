@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+from edgezoo.devices.journal import Journal, job_key
 from edgezoo.devices.outcome import Report, failed
 from edgezoo.devices.stations.host import HostStation
 from edgezoo.devices.stations.station import Station
@@ -38,56 +39,102 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How one model fared so far: the reports of its processes, the last one perhaps a failure."""
+    """How one model fared so far: the reports of its processes, the last one perhaps a failure.
+
+    ``key`` names the job in the journal; ``earlier`` is its measurement where an interrupted run
+    had already finished it.
+    """
 
     subject: Subject
+    key: str
     started_at: str
     reports: tuple[Report, ...] = ()
+    earlier: Measurement | None = None
 
     @property
     def failed(self) -> bool:
         """Whether the last process gave no samples, which ends the course."""
         return bool(self.reports) and self.reports[-1].samples is None
 
+    def ended(self, plan: Plan) -> bool:
+        """Whether no process is left to run."""
+        return self.failed or self.earlier is not None or len(self.reports) >= plan.processes
+
 
 def measure(
-    paths: Sequence[Path], plan: Plan, *, on_progress: Callable[[Progress], None] | None = None
+    paths: Sequence[Path],
+    plan: Plan,
+    *,
+    store: Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> tuple[Measurement, ...]:
     """Time model files on this machine and return one measurement per path, in their order.
 
     A model whose process crashes, hangs or reports nonsense gets the status ``failed`` and is not
     tried again; the others go on. A path given twice is measured twice, which shows the noise.
-    ``on_progress`` is called before every process. Raises ``UsageError`` for a plan or file name
-    that makes no sense, ``ArtifactError`` for a missing file or a damaged manifest, and
+    ``on_progress`` is called before every process. Measurements are appended to ``store`` as they
+    are finished; the same call continues a run that was killed. Raises ``UsageError`` for a plan or
+    file name that makes no sense, ``ArtifactError`` for a missing file or a damaged manifest, and
     ``BenchmarkError`` for a runtime that is not installed; nothing has been measured then.
     """
     check_plan(plan)
-    return measure_at(HostStation(), read_subjects(paths), plan, on_progress=on_progress)
+    station, subjects = HostStation(), read_subjects(paths)
+    station.check(subjects, plan)
+    with Journal(store) as journal:
+        return measure_at(station, subjects, plan, journal, on_progress=on_progress)
 
 
 def measure_at(
     station: Station,
     subjects: Sequence[Subject],
     plan: Plan,
+    journal: Journal,
     *,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> tuple[Measurement, ...]:
-    """Time ``subjects`` at ``station``, as ``measure`` does; ``plan`` was checked."""
-    station.check(subjects, plan)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    courses = [Course(subject, now) for subject in subjects]
+    """Time ``subjects`` at ``station``, as ``measure`` does; everything was checked before."""
+    courses = _begin(station, subjects, plan, journal)
+    found = {n: course.earlier for n, course in enumerate(courses) if course.earlier is not None}
     orders = round_orders(len(subjects), plan.processes, plan.seed)
     for number, order in enumerate(orders):
         for place, index in enumerate(order):
-            if courses[index].failed:
+            course = courses[index]
+            if course.ended(plan) or len(course.reports) > number:
                 continue
             if on_progress is not None:
                 done, total = number * len(order) + place, plan.processes * len(order)
-                name = subjects[index].path.name
+                name = course.subject.path.name
                 on_progress(Progress(done, total, number + 1, name, station.device.name))
-            report = _run_once(station, subjects[index], plan)
-            courses[index] = replace(courses[index], reports=(*courses[index].reports, report))
-    return tuple(_measurement(course, plan, station) for course in courses)
+            report = _run_once(station, course.subject, plan)
+            journal.add(course.key, report)
+            courses[index] = replace(course, reports=(*course.reports, report))
+            if courses[index].ended(plan):
+                found[index] = _finish(station, courses[index], plan, journal)
+    for index, course in enumerate(courses):
+        if index not in found:  # killed after its last process, before it was stored
+            found[index] = _finish(station, course, plan, journal)
+    return tuple(found[index] for index in range(len(courses)))
+
+
+def _begin(
+    station: Station, subjects: Sequence[Subject], plan: Plan, journal: Journal
+) -> list[Course]:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    courses: list[Course] = []
+    for subject in subjects:
+        occurrence = sum(course.subject.sha256 == subject.sha256 for course in courses)
+        runner = station.runner(subject.format)
+        key = job_key(subject, occurrence, station.device, runner, plan)
+        job = journal.begin(key, now)
+        reports, earlier = tuple(job.reports[: plan.processes]), journal.measurement(job)
+        courses.append(Course(subject, key, job.started_at, reports, earlier))
+    return courses
+
+
+def _finish(station: Station, course: Course, plan: Plan, journal: Journal) -> Measurement:
+    measurement = _measurement(course, plan, station)
+    journal.finish(course.key, measurement, again=course.reports[-1].device_failed)
+    return measurement
 
 
 def round_orders(models: int, processes: int, seed: int) -> tuple[tuple[int, ...], ...]:

@@ -239,16 +239,14 @@ def bench(
         UsageError, ArtifactError, BenchmarkError: nothing was measured, and why.
         OutputError: the store cannot be written.
     """
-    from edgezoo import results
     from edgezoo.devices.protocol import measure
 
     measurements = measure(
         [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)],
         plan or Plan(),
+        store=None if store is None else Path(store),
         on_progress=lambda p: progress(f"timing: process {p.done + 1} of {p.total}, {p.artifact}"),
     )
-    if store is not None:
-        results.append(Path(store), measurements)
     return BenchResult(measurements)
 
 
