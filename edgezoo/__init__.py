@@ -6,6 +6,7 @@ The Python API has the verbs of the command line; start with ``edgezoo.convert``
 from edgezoo.measurement import Plan
 from edgezoo.pipeline import (
     bench,
+    compare_stores,
     convert,
     get_model,
     info,
@@ -21,6 +22,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Plan",
     "bench",
+    "compare_stores",
     "convert",
     "get_model",
     "info",

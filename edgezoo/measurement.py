@@ -16,6 +16,8 @@ Provenance = Literal["phone", "simulated", "host", "gpu", "imported"]
 # A GPU reference run measures the PyTorch module itself.
 MeasuredFormat = Literal["tflite", "onnx", "pytorch"]
 Status = Literal["ok", "unstable", "throttled", "failed"]
+# What two stores say of one setting.
+ChangeVerdict = Literal["regression", "improvement", "same", "undecided", "missing", "no number"]
 # What shall execute the model. On ``cpu`` XNNPACK is on unless the plan turns it off.
 Accelerator = Literal["cpu", "gpu", "nnapi"]
 # Which cores a process may run on: the fastest cluster, all but the slowest, all by mask, or
@@ -258,6 +260,34 @@ class Measurement:
     runner_sha256: str | None = None
     profile: Profile | None = None
     energy: Energy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One setting in two stores: ``ratio`` is the latency in B over that in A, with its 95 %
+    interval. ``missing`` says that one store lacks it, ``no number`` that it failed or was throttled.
+    """
+
+    artifact: str
+    device: str
+    runner: str
+    verdict: ChangeVerdict
+    evidence: str
+    ratio: float | None = None
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompareResult:
+    """What ``compare`` returns."""
+
+    gate: float
+    changes: tuple[Change, ...]
+
+    @property
+    def regressions(self) -> tuple[Change, ...]:
+        """The changes that are proven slow-downs beyond the gate."""
+        return tuple(change for change in self.changes if change.verdict == "regression")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ left there is never overwritten without ``force``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgezoo import artifacts
 from edgezoo.errors import UsageError, VerificationError
-from edgezoo.measurement import BenchResult, Measurement, Plan
+from edgezoo.measurement import BenchResult, CompareResult, Measurement, Plan
 from edgezoo.types import (
     FORMATS,
     SUFFIXES,
@@ -248,6 +249,37 @@ def bench(
         on_progress=lambda p: progress(f"timing: process {p.done + 1} of {p.total}, {p.artifact}"),
     )
     return BenchResult(measurements)
+
+
+def compare_stores(
+    before: str | Path, after: str | Path, *, gate: float = 0.05, junit: str | Path | None = None
+) -> CompareResult:
+    """Return how every setting changed from store ``before`` (A) to ``after`` (B).
+
+    ``gate`` is the share that a slow-down must exceed beyond doubt to be a regression (0.05: 5 %).
+    ``junit`` names an XML file for a CI server.
+
+    Raises:
+        ArtifactError: a store is missing or damaged.
+        UsageError: the gate is negative, or the stores have no setting in common.
+        OutputError: the JUnit file cannot be written.
+    """
+    from edgezoo import results
+    from edgezoo.devices.regression import compare as changes
+    from edgezoo.report.junit import write_junit
+
+    if not 0 <= gate < math.inf:
+        raise UsageError(f"gate {gate} is no share from 0 up; 0.05 stands for 5 %")
+    stores = [results.read(Path(store)).measurements for store in (before, after)]
+    result = CompareResult(gate, changes(stores[0], stores[1], gate))
+    if all(change.verdict == "missing" for change in result.changes):
+        raise UsageError(
+            f"{before} and {after} have no file, device, runner and threads in common; "
+            "measure the same files with the same options"
+        )
+    if junit is not None:
+        write_junit(Path(junit), result)
+    return result
 
 
 def report(folder: str | Path) -> ReportFiles:

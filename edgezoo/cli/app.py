@@ -31,6 +31,7 @@ COMMANDS: Sequence[tuple[str, str, Command, Sequence[str]]] = (
     ("Make", "quantize", files.quantize, files.QUANTIZE_EXAMPLES),
     ("Check", "verify", measure.verify, measure.VERIFY_EXAMPLES),
     ("Check", "bench", measure.bench, measure.BENCH_EXAMPLES),
+    ("Check", "compare", measure.compare, measure.COMPARE_EXAMPLES),
     ("Check", "report", measure.report, measure.REPORT_EXAMPLES),
     ("Look", "list", look.list_models, look.LIST_EXAMPLES),
     ("Look", "info", look.info, look.INFO_EXAMPLES),

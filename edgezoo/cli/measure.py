@@ -24,6 +24,10 @@ BENCH_EXAMPLES = (
     "edgezoo bench lite0/*.tflite lite0/*.onnx --threads 1",
     "edgezoo bench lite0/efficientnet_lite0_fp32.tflite --processes 9 --store lite0/results.jsonl",
 )
+COMPARE_EXAMPLES = (
+    "edgezoo compare before.jsonl after.jsonl",
+    "edgezoo compare before.jsonl after.jsonl --gate 3% --junit changes.xml",
+)
 REPORT_EXAMPLES = ("edgezoo report lite0",)
 PLAN = Plan()
 
@@ -100,6 +104,43 @@ def report(
     from edgezoo.cli import tables
 
     answer(lambda progress: pipeline.report(folder), as_json, tables.report_files)
+
+
+def compare(
+    before: Annotated[
+        str,
+        typer.Argument(metavar="A", help="The store with the older numbers.", show_default=False),
+    ],
+    after: Annotated[
+        str,
+        typer.Argument(metavar="B", help="The store with the newer numbers.", show_default=False),
+    ],
+    gate: Annotated[
+        str, typer.Option(metavar="SHARE", help="How much slower is a regression.")
+    ] = "5%",
+    junit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Write the changes as JUnit XML too.", rich_help_panel=o.OUTPUT
+        ),
+    ] = None,
+    as_json: o.JsonOption = False,
+) -> None:
+    """Compare the measurements in two stores, for CI.
+
+    The exit code is 1 where the intervals prove that a file became slower by more than the gate,
+    and 0 where they do not. What they leave open is said to be undecided.
+    """
+    from edgezoo.cli import tables
+
+    share = o.parse_share(gate)
+    result = answer(
+        lambda progress: pipeline.compare_stores(before, after, gate=share, junit=junit),
+        as_json,
+        tables.changes,
+    )
+    if result.regressions:
+        raise typer.Exit(1)
 
 
 def run(

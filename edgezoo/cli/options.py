@@ -168,3 +168,15 @@ def _value(text: str) -> int | float | bool | str:
         except ValueError:
             continue
     return text
+
+
+def parse_share(text: str) -> float:
+    """Return a share such as ``5%`` or ``0.05`` as a number; raises ``UsageError``."""
+    number, percent = (text[:-1], 100.0) if text.endswith("%") else (text, 1.0)
+    try:
+        share = float(number) / percent
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1:
+        raise UsageError(f"--gate {text} is no share from 0 to 1; write it as 5% or 0.05")
+    return share

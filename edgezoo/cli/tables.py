@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edgezoo.measurement import Latency, Measurement
+from edgezoo.measurement import CompareResult, Latency, Measurement
 from edgezoo.report import numbers
 from edgezoo.types import (
     Artifact,
@@ -86,6 +86,30 @@ def measurements(taken: Sequence[Measurement]) -> RenderableType:
         )
     notes = [f"{m.artifact}: {m.message}" for m in taken if m.status != "ok" and m.message]
     return Group(table, *(Text(note) for note in notes), *_conditions(taken))
+
+
+VERDICT_STYLES = {"regression": "red", "no number": "red", "improvement": "green", "same": "green"}
+
+
+def changes(result: CompareResult) -> RenderableType:
+    """Return one row per setting of two stores."""
+    table = _table("file", "device", "runner", "B / A", "95 % interval", "verdict", "",
+                   left=("device", "runner", "verdict", ""))  # fmt: skip
+    for change in result.changes:
+        ratio, interval = numbers.ABSENT, numbers.ABSENT
+        if change.ratio is not None and change.interval is not None:
+            ratio = f"{change.ratio:.3f}"
+            interval = " … ".join(f"{bound:.3f}" for bound in change.interval)
+        table.add_row(
+            Text(change.artifact),
+            Text(change.device),
+            Text(change.runner),
+            ratio,
+            interval,
+            Text(change.verdict, VERDICT_STYLES.get(change.verdict, "yellow")),
+            Text(change.evidence, "dim"),
+        )
+    return table
 
 
 def _latency(latency: Latency | None) -> tuple[str, str, str]:

@@ -56,6 +56,8 @@ def convert(model: str, *more: object, out: object = "made") -> tuple[object, ..
         (("verify", "absent.tflite"), "absent.tflite does not exist"),
         (("bench", "absent.onnx"), "No such file: absent.onnx"),
         (("bench", "x.onnx", "--processes", 0), "processes must be at least 1, not 0"),
+        (("compare", "a.jsonl", "b.jsonl"), "a.jsonl cannot be read"),
+        (("compare", "a.jsonl", "b.jsonl", "--gate", "many"), "write it as 5% or 0.05"),
         (("report", "absent"), "absent holds no artifact"),
         (("list", "--family", "resnet"), "choose from shufflenet, mnasnet, efficientnet"),
     ],

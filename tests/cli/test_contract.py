@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 import edgezoo
+from edgezoo import results
 from edgezoo.artifacts import file_sha256
+from edgezoo.measurement import DeviceInfo, Measurement, Plan, ProcessSamples
 from tests.cli.command import SHAPE, Cli
 
 COMPARISON = {"sqnr_db", "max_abs", "max_rel", "cosine", "top1_agreement", "samples"}
@@ -181,3 +183,48 @@ def test_options_reach_the_manifest_and_come_back(cli: Cli) -> None:
     assert manifest["preprocessing"]["channel_order"] == "bgr"
     assert cli("verify", path).code == 0
     assert json.loads(cli("info", path, "--json").out)["options"]["shuffle"] == "megvii"
+
+
+@pytest.mark.parametrize(
+    ("factor", "code", "verdict"),
+    [(1.2, 1, "regression"), (1.0, 0, "same"), (0.8, 0, "improvement")],
+)
+def test_compare(factor: float, code: int, verdict: str, cli: Cli, tmp_path: Path) -> None:
+    """Exit code 1 says that a slow-down is proven, and nothing else does."""
+    for name, latency in (("a", 10.0), ("b", 10.0 * factor)):
+        store(tmp_path / f"{name}.jsonl", latency)
+    asked = ("compare", tmp_path / "a.jsonl", tmp_path / "b.jsonl", "--junit", tmp_path / "j.xml")
+    done = cli(*asked, "--json")
+    assert done.code == code, done.err
+    (change,) = json.loads(done.out)["changes"]
+    assert (change["verdict"], change["artifact"]) == (verdict, "net.tflite")
+    assert change["ratio"] == pytest.approx(factor)
+    assert "<testsuite" in (tmp_path / "j.xml").read_text()
+    assert verdict in cli(*asked).out
+
+
+def store(path: Path, latency_ms: float) -> None:
+    """A results store with one measurement of five steady processes."""
+    samples = tuple(ProcessSamples((latency_ms,), (latency_ms,), 1, 1, 1, 0, 0) for _ in range(5))
+    measurement = Measurement(
+        artifact="net.tflite",
+        artifact_sha256="0" * 64,
+        model="net",
+        format="tflite",
+        recipe="fp32",
+        device=DeviceInfo("host", "host", "cpu", 1, 1, "Linux"),
+        provenance="host",
+        status="ok",
+        failure_class=None,
+        message=None,
+        latency_ms=None,
+        peak_memory_mib=None,
+        runner="litert",
+        runner_version="1",
+        delegate={},
+        plan=Plan(),
+        processes=samples,
+        versions={},
+        measured_at="2026-01-01T00:00:00+00:00",
+    )
+    results.append(path, [measurement])

@@ -1,0 +1,144 @@
+"""Two stores side by side: where is B slower than A beyond doubt; numpy only.
+
+The ratio of medians gets a bootstrap interval over the processes of both sides (Efron, 1979), since
+processes are the unit of repetition. A regression is proven only where the whole interval lies
+above the gate; everything that the intervals leave open is said to be open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgezoo.devices.statistics import CONFIDENCE, RESAMPLES
+from edgezoo.measurement import Change, ChangeVerdict, Measurement
+
+# Fewer than this say nothing about the differences between processes.
+FEWEST_PROCESSES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What must agree for two numbers to be comparable."""
+
+    artifact: str
+    format: str
+    recipe: str
+    device: str
+    serial: str
+    provenance: str
+    runner: str
+    threads: int
+    accelerator: str
+    cores: str
+
+
+def setting_of(measurement: Measurement) -> Setting:
+    """Return what a measurement has in common with those that it may be compared with."""
+    plan, device = measurement.plan, measurement.device
+    return Setting(
+        measurement.artifact,
+        measurement.format,
+        measurement.recipe,
+        device.name,
+        device.serial,
+        measurement.provenance,
+        measurement.runner,
+        plan.threads,
+        plan.accelerator,
+        plan.cores,
+    )
+
+
+def compare(
+    before: Iterable[Measurement], after: Iterable[Measurement], gate: float, seed: int = 0
+) -> tuple[Change, ...]:
+    """Return how each setting changed from ``before`` to ``after``; ``gate`` is a share (0.05).
+
+    Of each setting the newest file counts, with the processes of all its measurements. Settings of
+    one side only are ``missing``.
+    """
+    old, new = _grouped(before), _grouped(after)
+    settings = [*old, *(setting for setting in new if setting not in old)]
+    return tuple(_change(s, old.get(s, ()), new.get(s, ()), gate, seed) for s in settings)
+
+
+def _grouped(measurements: Iterable[Measurement]) -> Mapping[Setting, Sequence[Measurement]]:
+    groups: dict[Setting, list[Measurement]] = {}
+    for measurement in sorted(measurements, key=lambda m: m.measured_at):
+        groups.setdefault(setting_of(measurement), []).append(measurement)
+    return {
+        setting: [m for m in group if m.artifact_sha256 == group[-1].artifact_sha256]
+        for setting, group in groups.items()
+    }
+
+
+def _change(
+    setting: Setting,
+    old: Sequence[Measurement],
+    new: Sequence[Measurement],
+    gate: float,
+    seed: int,
+) -> Change:
+    draft = Change(setting.artifact, setting.device, setting.runner, "undecided", "")
+    absent = [name for name, group in (("A", old), ("B", new)) if not group]
+    if absent:
+        return replace(draft, verdict="missing", evidence=f"{absent[0]} has no measurement of it")
+    for name, group in (("A", old), ("B", new)):
+        doubt = _unusable(group)
+        if doubt:
+            return replace(draft, verdict="no number", evidence=f"in {name} it {doubt}")
+    medians = [_medians(group) for group in (old, new)]
+    ratio, interval = _ratio(medians[0], medians[1], seed)
+    verdict, evidence = _verdict(interval, gate, min(map(len, medians)))
+    return replace(draft, verdict=verdict, evidence=evidence, ratio=ratio, interval=interval)
+
+
+def _verdict(
+    interval: tuple[float, float], gate: float, processes: int
+) -> tuple[ChangeVerdict, str]:
+    low, high = interval
+    if processes < FEWEST_PROCESSES:
+        words = f"{processes} process{'es' if processes > 1 else ''} cannot show a change"
+        return "undecided", f"{words}, measure at least {FEWEST_PROCESSES}"
+    if low > 1 + gate:
+        return "regression", f"slower by at least {low - 1:.1%}"
+    if high < 1 / (1 + gate):
+        return "improvement", f"faster by at least {1 - high:.1%}"
+    if low >= 1 / (1 + gate) and high <= 1 + gate:
+        return "same", f"within {gate:.1%}"
+    return "undecided", f"the interval crosses {gate:.1%}, measure more processes"
+
+
+def _unusable(group: Sequence[Measurement]) -> str:
+    """Return why a group gives no number to compare, empty where it does."""
+    newest = group[-1]
+    if newest.status == "failed":
+        return f"failed ({newest.failure_class})"
+    if newest.status == "throttled":
+        return "was throttled"
+    return "" if len(_medians(group)) else "has no median"
+
+
+def _medians(group: Sequence[Measurement]) -> NDArray[np.float64]:
+    """Return the process medians of all measurements that give a number."""
+    usable = [m for m in group if m.status in ("ok", "unstable")]
+    medians = [process.median_ms for m in usable for process in m.processes]
+    return np.array([value for value in medians if value is not None], np.float64)
+
+
+def _ratio(
+    old: NDArray[np.float64], new: NDArray[np.float64], seed: int
+) -> tuple[float, tuple[float, float]]:
+    """Return new over old, and its bootstrap interval over the processes of both."""
+    generator = np.random.default_rng(seed)
+    drawn = [
+        np.median(values[generator.integers(len(values), size=(RESAMPLES, len(values)))], axis=1)
+        for values in (old, new)
+    ]
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(drawn[1] / drawn[0], [tail, 100 - tail])
+    return float(np.median(new) / np.median(old)), (float(low), float(high))

@@ -1,0 +1,49 @@
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from edgezoo.errors import OutputError
+from edgezoo.measurement import Change, ChangeVerdict, CompareResult
+from edgezoo.report.junit import write_junit
+
+VERDICTS: tuple[ChangeVerdict, ...] = (
+    "regression",
+    "improvement",
+    "same",
+    "undecided",
+    "missing",
+    "no number",
+)
+RESULT = CompareResult(
+    0.05, tuple(Change(f"<{v}>.tflite", "Pixel & co", "litert", v, f"why {v}") for v in VERDICTS)
+)
+
+
+def test_only_proven_regressions_are_failures(tmp_path: Path) -> None:
+    write_junit(tmp_path / "new" / "changes.xml", RESULT)
+    suite = ElementTree.parse(tmp_path / "new" / "changes.xml").getroot()
+    assert dict(suite.attrib) | {"name": ""} == {
+        "name": "",
+        "tests": "6",
+        "failures": "1",
+        "errors": "1",
+        "skipped": "2",
+    }
+    kinds = {case.attrib["name"]: [child.tag for child in case] for case in suite}
+    assert kinds == {
+        "<regression>.tflite": ["failure"],
+        "<improvement>.tflite": [],
+        "<same>.tflite": [],
+        "<undecided>.tflite": ["skipped"],
+        "<missing>.tflite": ["skipped"],
+        "<no number>.tflite": ["error"],
+    }
+    (failure,) = suite.iter("failure")
+    assert failure.attrib["message"] == "regression: why regression"
+
+
+def test_unwritable_place(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_junit(tmp_path / "file" / "changes.xml", RESULT)
