@@ -109,7 +109,7 @@ class Layers:
 class Architecture:
     """An NFNet or NF-ResNet without its flavour.
 
-    ``bottleneck`` is the inner width of a block over its output width, cut to whole groups of
+    ``bottleneck`` is the inner width of a block over its output width, rounded to whole groups of
     ``group_width`` (``None``: not grouped). ``deep_stem`` is NFNet's stem of four convolutions,
     otherwise it is ResNet's with max-pool. ``extra_conv`` puts a second 3x3 convolution into each
     block. ``pooled_shortcut`` halves a shortcut by average-pool, otherwise its convolution has the
@@ -131,10 +131,10 @@ class Architecture:
 
     def inner(self, width: int) -> tuple[int, int]:
         """Return inner width and groups of a block with ``width`` outputs."""
-        inner = int(width * self.bottleneck)
+        inner = width * self.bottleneck
         if self.group_width is None:
-            return inner, 1
-        groups = max(1, inner // self.group_width)
+            return int(inner), 1
+        groups = max(1, math.floor(inner / self.group_width + 0.5))
         return groups * self.group_width, groups
 
 
