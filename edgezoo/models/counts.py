@@ -60,4 +60,4 @@ def _convolution_flops(
 
     if len(x) == 3 and tuple(weight[:2]) == (1, 1):
         return 0
-    return int(conv_flop_count(x, weight, out_shape, transposed=transposed))
+    return int(conv_flop_count(list(x), list(weight), list(out_shape), transposed=transposed))

@@ -111,7 +111,7 @@ def test_shortcuts_halve_by_pool_or_stride(side: int) -> None:
 def test_block_against_the_formula() -> None:
     """x + α·s·2·σ(SE)·W3 γf(W2 γf(W1 γf(x)/β)), written out with independent operations."""
     torch.manual_seed(0)
-    block = nf_resnet(attention="se", branch_gain=0.7).double().eval().stages[0][1]
+    block = nf_resnet(attention="se", branch_gain=0.7).double().eval().get_submodule("stages.0.1")
     assert isinstance(block, NormFreeBlock)
     x = torch.randn(2, 256, 6, 5, dtype=torch.float64)
 
