@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Options = dict[str, Any]  # Any: a builder's options are of many types
-KINDS: Mapping[type, str] = {int: "whole number", bool: "true or false", str: "word"}
+KINDS: Mapping[type, str] = {
+    int: "whole number",
+    float: "number with a point",
+    bool: "true or false",
+    str: "word",
+}
 
 
 def load_model(

@@ -9,6 +9,8 @@ over the shapes alone.
 
 import hashlib
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +20,28 @@ from torch import nn
 
 from edgezoo.models.counts import count_macs, count_params
 from edgezoo.models.efficientnet import efficientnet
+from edgezoo.models.nfnet import nf_resnet
 from edgezoo.models.registry import get_model, list_models
 from edgezoo.types import ModelSpec
 
+L2: dict[str, Any] = {"width": 4.3, "depth": 5.3, "resolution": 800, "dropout": 0.5}
 REFERENCES: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parent / "reference_counts.json").read_text()
 )
-BIG = ("b5", "b6", "b7", "b8", "l2")
+BIG = ("b5", "b6", "b7", "b8", "t_l2", "f3", "f4", "f5", "f6", "f7", "t200", "t288")
+# Not in the registry; one line of a family's definition makes each.
+OUTSIDE: dict[str, Callable[[], nn.Module]] = {
+    "efficientnet_l2": partial(efficientnet, **L2, flavour="timm"),
+    "tf_efficientnet_l2": partial(efficientnet, **L2, flavour="tf"),
+    "nf_resnet26": partial(nf_resnet, depths=(2, 2, 2, 2), flavour="timm"),
+    "nf_seresnet50": partial(nf_resnet, attention="se", se_ratio=1 / 16, flavour="timm"),
+    "nf_ecaresnet50": partial(nf_resnet, attention="eca", flavour="timm"),
+}
 
 
 def build_on_meta(name: str) -> nn.Module:
     with torch.device("meta"):
-        if not name.endswith("_l2"):
-            return get_model(name).build()
-        # Not in the registry; one line of the same definition makes it.
-        flavour = "tf" if name.startswith("tf_") else "timm"
-        return efficientnet(width=4.3, depth=5.3, resolution=800, dropout=0.5, flavour=flavour)
+        return OUTSIDE[name]() if name in OUTSIDE else get_model(name).build()
 
 
 def marked(name: str, value: object) -> Any:
@@ -65,7 +73,13 @@ def test_table_is_exact(spec: ModelSpec) -> None:
 
 def test_every_reference_is_reached() -> None:
     missing = {row["model"] for row in REFERENCES.values()} - {s.name for s in list_models()}
-    assert missing == {"efficientnet_l2", "tf_efficientnet_l2"}
+    assert missing == set(OUTSIDE)
+
+
+def test_one_filter_over_channel_means_counts_nothing() -> None:
+    assert count_macs(nn.Conv1d(1, 1, 5, padding=2), (1, 1, 64)) == 0
+    assert count_macs(nn.Conv1d(2, 1, 5, padding=2), (1, 2, 64)) == 2 * 5 * 64
+    assert count_macs(nn.ConvTranspose2d(2, 3, 2, stride=2), (1, 2, 4, 4)) == 2 * 3 * 4 * 16
 
 
 def test_counting_leaves_the_module_as_it_was() -> None:

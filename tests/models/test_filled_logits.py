@@ -22,6 +22,7 @@ class Case:
     largest: float
     logits: tuple[tuple[float, ...], tuple[float, ...]]
     shuffle: str | None = None
+    side: int = 224
 
 
 # fmt: off
@@ -117,6 +118,22 @@ CASES = (
             ),
         ),
     ),
+    Case(
+        "dm_nfnet_f0",
+        2.0,
+        1.3739280627914363,
+        (
+            (
+                -0.44444844988349824, 0.20930481337587958, 0.07972891581801106, -0.06636615597747905,
+                -0.27996236733080215, -0.07473602781825145, 0.15131637395410186, 0.06301583298577648,
+            ),
+            (
+                -0.41319952143078753, 0.19094141790461183, 0.037732566381788346, -0.1011385647409157,
+                -0.2833697980045371, -0.08262111970798713, 0.10448095629225523, 0.08053389876009975,
+            ),
+        ),
+        side=192,
+    ),
 )
 # fmt: on
 
@@ -127,6 +144,10 @@ def fill(name: str, shape: torch.Size, gain: float) -> torch.Tensor:
         return torch.zeros(shape, dtype=torch.int64)
     if name.endswith("running_var"):
         values = draw.uniform(0.5, 1.5, shape)
+    elif name.endswith("skipinit_gain"):
+        values = draw.uniform(0.5, 1.0, shape)
+    elif name.endswith("gain"):
+        values = draw.uniform(0.8, 1.2, shape)
     elif len(shape) >= 2:
         values = draw.standard_normal(shape) * np.sqrt(gain / np.prod(shape[1:]))
     elif name.endswith("weight"):
@@ -144,7 +165,7 @@ def test_logits(case: Case) -> None:
     state = {k: fill(k, t.shape, case.gain) for k, t in module.state_dict().items()}
     module.load_state_dict(state)
     draw = np.random.RandomState(zlib.crc32(b"input"))
-    images = draw.standard_normal((2, 3, 224, 224)).astype(np.float32)
+    images = draw.standard_normal((2, 3, case.side, case.side)).astype(np.float32)
     with torch.no_grad():
         logits = module.double()(torch.from_numpy(images).double())
     # float64 rounding over some 60 layers stays far below 1e-9 of the largest logit.

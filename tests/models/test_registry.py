@@ -34,6 +34,10 @@ def test_names_follow_the_pattern() -> None:
     sizes = [f"b{i}" for i in range(9)] + [f"lite{i}" for i in range(5)]
     assert {f"{p}efficientnet_{s}" for p in ("", "tf_") for s in sizes} <= names
     assert "mnasnet_small" in names
+    assert {f"{p}nfnet_f{i}" for p in ("", "dm_") for i in range(8)} <= names
+    assert {"nfnet_l0", *(f"eca_nfnet_l{i}" for i in range(4))} <= names
+    layers = (50, 101, 152, 200, 288)
+    assert {f"{p}nf_resnet{n}" for p in ("", "dm_") for n in layers} <= names
 
 
 @pytest.mark.parametrize("spec", list_models(), ids=lambda spec: spec.name)

@@ -4,6 +4,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from torch import nn
 
 from edgezoo.models.registry import get_model
 
@@ -17,6 +18,11 @@ SMALL = (
     ("tf_efficientnet_b1", "tf_efficientnet_b1"),
     ("efficientnet_lite1", "efficientnet_lite1"),
     ("tf_efficientnet_lite0", "tf_efficientnet_lite0"),
+    ("dm_nfnet_f0", "dm_nfnet_f0"),
+    ("nfnet_f0", "nfnet_f0"),
+    ("nfnet_l0", "nfnet_l0"),
+    ("eca_nfnet_l0", "eca_nfnet_l0"),
+    ("nf_resnet50", "nf_resnet50"),
 )
 BIG = (
     ("efficientnet_b2", "efficientnet_b2"),
@@ -28,6 +34,12 @@ BIG = (
     ("tf_efficientnet_lite2", "tf_efficientnet_lite2"),
     ("efficientnet_lite3", "efficientnet_lite3"),
     ("tf_efficientnet_lite4", "tf_efficientnet_lite4"),
+    ("dm_nfnet_f1", "dm_nfnet_f1"),
+    ("dm_nfnet_f2", "dm_nfnet_f2"),
+    ("nfnet_f1", "nfnet_f1"),
+    ("eca_nfnet_l1", "eca_nfnet_l1"),
+    ("eca_nfnet_l3", "eca_nfnet_l3"),
+    ("nf_resnet101", "nf_resnet101"),
 )
 # An even and an odd side: SAME padding is asymmetric at stride 2 on even maps only.
 SIDES = (64, 97)
@@ -44,6 +56,11 @@ def test_equals_timm(timm: ModuleType, ours: str, theirs: str) -> None:
             buffer.normal_(0.0, 0.1)
         elif name.endswith("running_var"):
             buffer.uniform_(0.5, 1.5)
+    for name, parameter in reference.named_parameters():
+        if name.endswith("gain"):  # 0 at the end of a fresh branch, which would hide all of it
+            nn.init.uniform_(parameter, 0.5, 1.5)
+        elif name.endswith("bias"):
+            nn.init.normal_(parameter, 0.0, 0.1)
     module = get_model(ours).build().double().eval()
     module.load_state_dict(reference.state_dict())
     for side in SIDES:
