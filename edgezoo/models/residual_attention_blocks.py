@@ -47,7 +47,8 @@ class PreActivationUnit(nn.Module):
         y = F.relu(self.norm2(self.conv1(activated)))
         y = self.conv3(F.relu(self.norm3(self.conv2(y))))
         shortcut = x if self.projection is None else self.projection(activated)
-        return y + shortcut
+        total: Tensor = y + shortcut
+        return total
 
 
 class ResNeXtUnit(nn.Module):
@@ -172,7 +173,7 @@ class Gate(nn.Module):
         super().__init__()
         # What ResNeXt units leave has been through a ReLU already.
         bare = not UNITS[design.unit].post_activated
-        self.norm1 = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU()) if bare else nn.Identity()
+        self.norm1 = nn.BatchNorm2d(width) if bare else None
         self.conv1 = nn.Conv2d(width, width, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 1, bias=False)
@@ -180,8 +181,9 @@ class Gate(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return M, of the same shape (n, width, h, w)."""
-        x = F.relu(self.norm2(self.conv1(self.norm1(x))))
-        return self.attention(self.conv2(x))
+        if self.norm1 is not None:
+            x = F.relu(self.norm1(x))
+        return self.attention(self.conv2(F.relu(self.norm2(self.conv1(x)))))
 
 
 class Mask(nn.Module):
