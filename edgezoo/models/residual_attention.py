@@ -5,7 +5,7 @@ the default of its forks) and the initialisation. The CIFAR networks are inferre
 three stages of m modules, two units beside them, and a depth of 36m + 20; widths of 64, 128 and 256
 come from the parameters that it prints (92: 1.9 M, 236: 5.1 M, met within 4 %), 3, 2 and 1 poolings
 from the ImageNet masks. 452 is m = 6 with p, t, r = 2, 4, 3, and no mask that was tried meets its
-printed 8.6 M as well.
+printed 8.6 M as well. The wide CIFAR network is tengshaofeng's own, with published weights.
 """
 
 from __future__ import annotations
@@ -75,6 +75,16 @@ def cifar_stages(modules: int) -> tuple[Stage, ...]:
         Stage(128, 2, modules, poolings=2, closing=1),
         Stage(256, 2, modules, poolings=1, closing=1),
     )
+
+
+CIFAR_WIDE_STEM = Stem(32, 3, 1)
+# ResidualAttentionModel_92_32input_update of tengshaofeng/ResidualAttentionNetwork-pytorch 88ed90f.
+CIFAR_WIDE_STAGES = (
+    Stage(128, 1, 1, poolings=2),
+    Stage(256, 2, 2, poolings=1),
+    Stage(512, 2, 3, poolings=0),
+    Stage(1024, 1, closing=2),
+)
 
 
 class AttentionStage(nn.Module):
@@ -234,6 +244,27 @@ def residual_attention_cifar(
             learning=learning,
             extra_adds=extra_adds,
         ),
+        num_classes=num_classes,
+        in_channels=in_channels,
+    )
+
+
+def residual_attention_cifar_wide(
+    *,
+    attention: str = "mixed",
+    learning: str = "residual",
+    extra_adds: bool = True,
+    num_classes: int = 10,
+    in_channels: int = 3,
+) -> ResidualAttention:
+    """Build tengshaofeng's Attention-92 for 32x32: twice to four times as wide, 1, 2, 3 modules.
+
+    The options are those of ``residual_attention``. Raises ``ValueError`` for another word.
+    """
+    return ResidualAttention(
+        CIFAR_WIDE_STEM,
+        CIFAR_WIDE_STAGES,
+        Design(attention=attention, learning=learning, extra_adds=extra_adds),
         num_classes=num_classes,
         in_channels=in_channels,
     )

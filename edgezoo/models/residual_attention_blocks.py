@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edgezoo.errors import UsageError
+
 CARDINALITY = 32  # groups of a ResNeXt unit
 SPATIAL_EPS = 1e-5  # the paper gives none; as batch norm's
 
@@ -89,6 +91,29 @@ UNITS: Mapping[str, type[PreActivationUnit] | type[ResNeXtUnit]] = {
 }
 
 
+class HalvingPool(nn.MaxPool2d):
+    """A max-pool of stride 2, either in Caffe's way, rounded up without padding, or padded."""
+
+    def __init__(self, kernel: int, *, padded: bool) -> None:
+        padding = (kernel - 1) // 2 if padded else 0
+        super().__init__(kernel, stride=2, padding=padding, ceil_mode=not padded)
+        # With a smaller side, the last window would begin behind the map.
+        self.smallest_side = max(1, kernel - 2 * padding - 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n, c, h, w) to (n, c, ⌈(h - kernel) / 2⌉ + 1, …), or padded to (n, c, ⌈h / 2⌉, …).
+
+        Raises ``UsageError`` for a map that is too small.
+        """
+        if min(x.shape[2:]) < self.smallest_side:
+            raise UsageError(
+                f"an attention mask cannot halve a map of {x.shape[2]}x{x.shape[3]}; "
+                "give the network a larger input"
+            )
+        pooled: Tensor = super().forward(x)
+        return pooled
+
+
 # ---------------------------------------------------------------------------- attention
 
 
@@ -159,11 +184,9 @@ class Design:
         """Return ``count`` units that keep the shape (n, width, h, w)."""
         return nn.Sequential(*(UNITS[self.unit](width, width) for _ in range(count)))
 
-    def make_pool(self, kernel: int) -> nn.MaxPool2d:
-        """Return the max-pool that halves a map: ⌈(h - kernel) / 2⌉ + 1, or padded, ⌈h / 2⌉."""
-        if self.extra_adds:
-            return nn.MaxPool2d(kernel, stride=2, padding=(kernel - 1) // 2)
-        return nn.MaxPool2d(kernel, stride=2, ceil_mode=True)
+    def make_pool(self, kernel: int) -> HalvingPool:
+        """Return the max-pool, of side ``kernel``, that the network halves its maps with."""
+        return HalvingPool(kernel, padded=self.extra_adds)
 
 
 class Gate(nn.Module):
