@@ -107,8 +107,8 @@ class HalvingPool(nn.MaxPool2d):
         """
         if min(x.shape[2:]) < self.smallest_side:
             raise UsageError(
-                f"an attention mask cannot halve a map of {x.shape[2]}x{x.shape[3]}; "
-                "give the network a larger input"
+                f"a map of {x.shape[2]}x{x.shape[3]} is too small to be halved for an attention "
+                "mask; give the network a larger input"
             )
         pooled: Tensor = super().forward(x)
         return pooled
