@@ -11,7 +11,7 @@ printed 8.6 M as well. The wide CIFAR network is tengshaofeng's own, with publis
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -134,7 +134,7 @@ class ResidualAttention(nn.Module):
         bare = not UNITS[design.unit].post_activated
         self.norm = nn.BatchNorm2d(width) if bare else None
         self.classifier = nn.Linear(width, num_classes) if num_classes else nn.Identity()
-        initialize(self)
+        initialize(self, design)
 
     def features(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return every stage's map of images (n, in_channels, h, w), finest first.
@@ -174,11 +174,13 @@ def _make_stem(stem: Stem, design: Design, in_channels: int) -> nn.Sequential:
 
 
 @torch.no_grad()
-def initialize(module: ResidualAttention) -> None:
-    """Draw weights of He's variance (arXiv 1502.01852), each branch's last convolution scaled down.
+def initialize(module: ResidualAttention, design: Design) -> None:
+    """Draw weights of He's variance (arXiv 1502.01852), then scale down what would add up.
 
-    A sum of L fresh branches would double its variance L times under batch norm's initial
-    statistics, and 452 has 150 on its trunk; divided by √L the sum stays of the input's size.
+    Under batch norm's initial statistics a sum of L fresh branches doubles its variance L times, so
+    each branch's last convolution is divided by √L. A fresh mask is about 1/2, so residual learning
+    multiplies a map by 3/2 in every module, and the unit before a stage's modules takes that away.
+    Otherwise the maps of 236 and 452 grow until float32 no longer decides what their masks are.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
@@ -187,6 +189,17 @@ def initialize(module: ResidualAttention) -> None:
     depth = sum(".mask." not in name for name in units)
     for unit in units.values():
         unit.conv3.weight.mul_(depth**-0.5)
+    for stage in module.modules():
+        if isinstance(stage, AttentionStage):
+            for convolution in _summed(stage.transition):
+                convolution.weight.mul_(design.fresh_growth ** -len(stage.attention))
+
+
+def _summed(unit: Unit) -> Iterator[nn.Conv2d]:
+    """Yield the convolutions whose results a unit's sum is made of."""
+    yield unit.conv3
+    if unit.projection is not None:
+        yield from (layer for layer in unit.projection.modules() if isinstance(layer, nn.Conv2d))
 
 
 def residual_attention(

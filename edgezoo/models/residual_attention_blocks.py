@@ -184,6 +184,15 @@ class Design:
         """Return ``count`` units that keep the shape (n, width, h, w)."""
         return nn.Sequential(*(UNITS[self.unit](width, width) for _ in range(count)))
 
+    @property
+    def fresh_growth(self) -> float:
+        """About what a module with fresh weights multiplies its trunk's map by, where it grows.
+
+        A sigmoid of numbers around 0 is 1/2, channel attention is around 0. Naive learning makes a
+        map smaller, which is the paper's case against it and left as it is.
+        """
+        return 1.5 if self.learning == "residual" and self.attention != "channel" else 1.0
+
     def make_pool(self, kernel: int) -> HalvingPool:
         """Return the max-pool, of side ``kernel``, that the network halves its maps with."""
         return HalvingPool(kernel, padded=self.extra_adds)
