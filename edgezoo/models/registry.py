@@ -11,10 +11,10 @@ import difflib
 from collections.abc import Iterable, Mapping
 
 from edgezoo.errors import ModelNotFoundError
-from edgezoo.models.specs import efficientnet, mnasnet, nfnet, shufflenet
+from edgezoo.models.specs import efficientnet, mnasnet, nfnet, residual_attention, shufflenet
 from edgezoo.types import ModelSpec
 
-FAMILIES = (shufflenet, mnasnet, efficientnet, nfnet)
+FAMILIES = (shufflenet, mnasnet, efficientnet, nfnet, residual_attention)
 
 
 def _by_name(specs: Iterable[ModelSpec]) -> Mapping[str, ModelSpec]:

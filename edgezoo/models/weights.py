@@ -11,10 +11,8 @@ import pickle
 import re
 import struct
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -22,6 +20,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from edgezoo.errors import WeightsError
+from edgezoo.models import namings_residual_attention
+from edgezoo.models.naming import Naming
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
 # Keys under which training scripts wrap a state dict. The averaged weights come first: where a
@@ -137,19 +137,6 @@ def _listed(names: list[str]) -> str:
 # ------------------------------------------------------------------------------ namings
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
-    """A convention for parameter names: how to recognise it and how to translate it.
-
-    ``options`` are the builder's options that files of this naming were always trained with.
-    """
-
-    name: str
-    recognise: Callable[[Mapping[str, Tensor]], bool]
-    translate: Callable[[Mapping[str, Tensor], nn.Module], dict[str, Tensor]]
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
 LUKEMELAS_TOP = {
     "_conv_stem": "conv_stem",
     "_bn0": "bn1",
@@ -204,6 +191,7 @@ NAMINGS: tuple[Naming, ...] = (
         _from_lukemelas,
         {"flavour": "tf"},
     ),
+    *namings_residual_attention.NAMINGS,
 )
 NATIVE = Naming("native", lambda state: True, lambda state, module: dict(state))
 

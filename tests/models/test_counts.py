@@ -28,7 +28,7 @@ L2: dict[str, Any] = {"width": 4.3, "depth": 5.3, "resolution": 800, "dropout": 
 REFERENCES: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parent / "reference_counts.json").read_text()
 )
-BIG = ("b5", "b6", "b7", "b8", "t_l2", "f3", "f4", "f5", "f6", "f7", "t200", "t288")
+BIG = ("b5", "b6", "b7", "b8", "t_l2", "f3", "f4", "f5", "f6", "f7", "t200", "t288", "_452")
 # Not in the registry; one line of a family's definition makes each.
 OUTSIDE: dict[str, Callable[[], nn.Module]] = {
     "efficientnet_l2": partial(efficientnet, **L2, flavour="timm"),

@@ -1,18 +1,24 @@
 """Outputs on filled weights against reference implementations, in float64.
 
 The filling draws every tensor from its own name, so both sides hold the same weights without a
-file. The expected numbers are the first 8 of 1000 logits of two samples, from executing timm 1.0.31
-and megvii's ShuffleNetV1 (aa91feb) on the same filling; ``largest`` is the largest of all logits.
+file. The expected numbers are the first 8 of 1000 logits of one or two samples, from executing timm
+1.0.31, megvii's ShuffleNetV1 (aa91feb) and the Residual Attention Network's Caffe file (fwang91,
+bc207a8, with Caffe's rules for pooling and interpolation) on the same filling; ``largest`` is the
+largest of all logits. ``names`` are the layers' names that the filling was drawn from, if not ours.
 """
 
 import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from edgezoo.models.namings_residual_attention import fwang91_layers
 from edgezoo.models.registry import get_model
+from edgezoo.models.weights import fit_state_dict
 
 
 @dataclass(frozen=True)
@@ -20,9 +26,10 @@ class Case:
     model: str
     gain: float
     largest: float
-    logits: tuple[tuple[float, ...], tuple[float, ...]]
+    logits: tuple[tuple[float, ...], ...]
     shuffle: str | None = None
     side: int = 224
+    names: Callable[[Any], Iterable[tuple[str, str]]] | None = None  # Any: the family's own class
 
 
 # fmt: off
@@ -134,6 +141,18 @@ CASES = (
         ),
         side=192,
     ),
+    Case(
+        "residual_attention_56",
+        0.5,
+        1.0693355014645214,
+        (
+            (
+                0.4163356693821734, -0.5012377488539557, 0.37201018746634806, 0.30590098892407935,
+                0.13447471268662126, 0.02483440723963211, -0.3337179674465329, 0.04921915081236264,
+            ),
+        ),
+        names=fwang91_layers,
+    ),
 )
 # fmt: on
 
@@ -162,10 +181,16 @@ def fill(name: str, shape: torch.Size, gain: float) -> torch.Tensor:
 def test_logits(case: Case) -> None:
     options = {"shuffle": case.shuffle} if case.shuffle else {}
     module = get_model(case.model).build(**options).eval()
-    state = {k: fill(k, t.shape, case.gain) for k, t in module.state_dict().items()}
-    module.load_state_dict(state)
+    names = {} if case.names is None else dict(case.names(module))
+    state = {}
+    for key, tensor in module.state_dict().items():
+        layer, _, leaf = key.rpartition(".")
+        name = f"{names.get(layer, layer)}.{leaf}"
+        state[name] = fill(name, tensor.shape, case.gain)
+    fit_state_dict(module, state, source=case.model)
     draw = np.random.RandomState(zlib.crc32(b"input"))
-    images = draw.standard_normal((2, 3, case.side, case.side)).astype(np.float32)
+    shape = (len(case.logits), 3, case.side, case.side)
+    images = draw.standard_normal(shape).astype(np.float32)
     with torch.no_grad():
         logits = module.double()(torch.from_numpy(images).double())
     # float64 rounding over some 60 layers stays far below 1e-9 of the largest logit.

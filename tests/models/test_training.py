@@ -17,6 +17,9 @@ NAMES = (
     "tf_efficientnet_b0",
     "efficientnet_lite0",
     "tf_efficientnet_lite1",
+    "residual_attention_56",
+    "residual_attention_next_56",
+    "residual_attention_cifar_56",
 )
 DEEP = ("efficientnet_b4", "tf_efficientnet_lite4")
 
@@ -65,7 +68,10 @@ def test_dropout_and_stochastic_depth_act_in_training_only() -> None:
         assert torch.equal(module(x), module(x))
 
 
-@pytest.mark.parametrize("name", ["shufflenet_v1_g3_x1_0", "mnasnet_a1_x1_0", "efficientnet_b0"])
+@pytest.mark.parametrize(
+    "name",
+    ["shufflenet_v1_g3_x1_0", "mnasnet_a1_x1_0", "efficientnet_b0", "residual_attention_cifar_56"],
+)
 def test_embedding_and_other_inputs(name: str) -> None:
     module = build(name, num_classes=0, in_channels=1).eval()
     with torch.no_grad():
@@ -80,6 +86,10 @@ def test_embedding_and_other_inputs(name: str) -> None:
         ("mnasnet_a1_x1_0", {"aten.sigmoid.default": 8, "aten.mean.dim": 9}),
         ("efficientnet_b0", {"aten.silu.default": 49, "aten.pad.default": 0}),
         ("tf_efficientnet_lite0", {"aten.hardtanh.default": 33, "aten.pad.default": 5}),
+        (
+            "residual_attention_56",
+            {"aten.max_pool2d.default": 7, "aten.upsample_bilinear2d.vec": 6},
+        ),
     ],
 )
 def test_exports_to_single_nodes(name: str, expected: dict[str, int]) -> None:
