@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Tensor = NDArray[Any]  # Any: whatever dtype the model file declares
 
+
 class RunnerError(Exception):
     """A runtime refused a model or an inference; caught where the child writes its report."""
 
