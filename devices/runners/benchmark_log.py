@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from edgezoo.devices.failures import Failure
 from edgezoo.devices.runners.benchmark_timing import (
+    Event,
     RunStatistics,
     Timing,
     read_timing,
@@ -124,7 +125,7 @@ def parse_log(stdout: bytes, stderr: bytes = b"") -> BenchmarkLog:
     Never raises. Time and memory grow linearly with what was printed, up to a limit.
     """
     facts = _Facts()
-    events = []
+    events: list[Event] = []
     for data in (stdout, stderr):
         for line in lines(data):
             event = timing_event(line.text)
@@ -209,7 +210,8 @@ def _note(facts: _Facts, line: Line) -> None:
 
 def _keep(kept: list[str], text: str) -> None:
     if len(kept) < MOST_KEPT:
-        kept.append(text[:MOST_SHOWN])
+        shown = (char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+        kept.append("".join(shown)[:MOST_SHOWN])
 
 
 def _setting(facts: _Facts, found: re.Match[str]) -> None:

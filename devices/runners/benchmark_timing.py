@@ -201,9 +201,10 @@ def _implausible(phase: RunStatistics) -> str | None:
         return f"avg={phase.avg_us:g} us is not between min and max"
     if not 0 <= phase.std_us <= phase.max_us - phase.min_us:
         return f"std={phase.std_us:g} us is wider than the range"
-    if phase.p5_us is not None and phase.median_us is not None and phase.p95_us is not None:
-        if not phase.p5_us <= phase.median_us <= phase.p95_us:
-            return "the percentiles are out of order"
+    percentiles = (phase.p5_us, phase.median_us, phase.p95_us)
+    known = [value for value in percentiles if value is not None]
+    if known != sorted(known):
+        return "the percentiles are out of order"
     if phase.count == 1 and phase.min_us != phase.max_us:
         return "one run with two durations"
     return None
