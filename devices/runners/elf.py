@@ -78,7 +78,7 @@ def parse_elf(content: bytes) -> Elf:
     try:
         machine, segments = _header(content, bits)
         interpreter = _interpreter(content, bits, segments)
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:
         raise ValueError("its ELF header is cut") from error
     abi = ABIS.get((machine, bits), f"machine {machine}, {bits} bits")
     return Elf(abi, bits, interpreter, _libc(interpreter))

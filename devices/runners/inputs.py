@@ -62,5 +62,5 @@ def _centred_sums(x: NDArray[np.uint64]) -> NDArray[np.int32]:
     """Return twice the sums of the three lower 16-bit pieces, around 0."""
     mask = np.uint64(0xFFFF)
     low, middle, high = (x >> np.uint64(16 * place) & mask for place in range(3))
-    sums = (low + middle + high).astype(np.int32)
-    return np.subtract(2 * sums, 3 * 65535, dtype=np.int32)
+    sums: NDArray[np.int32] = (low + middle + high).astype(np.int32)
+    return 2 * sums - np.int32(3 * 65535)
