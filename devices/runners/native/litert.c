@@ -110,7 +110,8 @@ static void create_tensor(handle environment, handle tensor, handle needs, handl
   struct tensor_type type;
   CHECK(lrt.type(tensor, &type));
   set_type(described, type.element_type);
-  CHECK(lrt.create_buffer(environment, &type, needs, buffer));
+  status code = lrt.create_buffer(environment, &type, needs, buffer);
+  if (code) fail("Failed to allocate memory for a tensor of %s: status %d", graph_name, code);
   CHECK(lrt.size(*buffer, &described->bytes));
 }
 
