@@ -53,14 +53,15 @@ Flags = Mapping[str, Flag]
 class RunRequest:
     """One process of a runner: exactly ``runs`` timed runs, or more where ``min_seconds`` wants it.
 
-    ``graph`` is the path on the device. ``whole`` demands that the accelerator takes every node.
-    ``profile`` (per-operator tables) and ``memory`` (a sampling thread) disturb the timing and
-    belong into processes of their own. ``extra`` are more flags of the runner by name.
+    ``graph`` is the path on the device; ``warmup`` includes the first inference. ``whole`` demands
+    that the accelerator takes every node. ``profile`` (per-operator tables) and ``memory`` (a
+    sampling thread) disturb the timing and belong into processes of their own. ``extra`` are more
+    flags of the runner by name.
     """
 
     graph: str
     threads: int = 1
-    warmup: int = 5
+    warmup: int = 6
     runs: int = 30
     min_seconds: float = 0.0
     accelerator: Accelerator = "cpu"
@@ -71,9 +72,12 @@ class RunRequest:
 
 
 def request_for(plan: Plan, graph: str, accelerator: Accelerator = "cpu") -> RunRequest:
-    """Return what one process of ``plan`` has to do with the file ``graph``."""
+    """Return what one process of ``plan`` has to do with the file ``graph``.
+
+    A plan counts the first inference apart from the warm-up, the tools as the first of it.
+    """
     return RunRequest(
-        graph, plan.threads, plan.warmup, plan.runs, plan.min_seconds, accelerator=accelerator
+        graph, plan.threads, plan.warmup + 1, plan.runs, plan.min_seconds, accelerator=accelerator
     )
 
 

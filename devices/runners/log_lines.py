@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 # The largest genuine log, a profile of a thousand operators, is under 1 MiB.
-LARGEST_LOG_BYTES = 8 << 20
+LARGEST_LOG_BYTES = 4 << 20
+# Of a larger one only the beginning is read, for the errors it may name; it gives no number.
+BEGINNING_BYTES = 256 << 10
 # Longer lines are no statement of the tool (profiles have about 200 characters).
 LONGEST_LINE = 2000
 
@@ -34,9 +36,9 @@ class Line:
 
 
 def lines(data: bytes) -> Iterator[Line]:
-    """Yield the complete lines of the first ``LARGEST_LOG_BYTES``; overlong ones are shortened."""
+    """Yield the complete lines, of too large a log only the first; overlong ones are shortened."""
     start = 0
-    limit = min(len(data), LARGEST_LOG_BYTES)
+    limit = BEGINNING_BYTES if too_large(data) else len(data)
     while (end := data.find(b"\n", start, limit)) >= 0:
         if end > start:
             yield _line(data[start : min(end, start + LONGEST_LINE)])
