@@ -48,12 +48,12 @@ class Elf:
 
     @property
     def described(self) -> str:
-        """For instance "arm64-v8a program for Android"."""
+        """For instance "program for Android (arm64-v8a)"."""
         if self.libc == "bionic":
-            return f"{self.abi} program for Android"
+            return f"program for Android ({self.abi})"
         if self.libc == "none":
-            return f"static {self.abi} program"
-        return f"{MACHINES.get(self.abi, self.abi)} program for Linux ({self.libc})"
+            return f"static program ({self.abi})"
+        return f"program for Linux ({MACHINES.get(self.abi, self.abi)}, {self.libc})"
 
 
 def read_elf(path: Path) -> Elf:

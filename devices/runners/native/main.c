@@ -212,29 +212,36 @@ static void *load_library(const char *path) {
   return library;
 }
 
+/* Loads the library and the model, and says how long the model took. */
+static int64_t open_session(const struct options *options, struct session *session,
+                            long *before_kib) {
+  struct stat file = {0};
+  int onnx = wants_onnxruntime(options);
+  const char *name = onnx ? "libonnxruntime.so" : "libLiteRt.so";
+  void *library = load_library(*options->library ? options->library : name);
+  if (stat(options->graph, &file)) fail("Could not open '%s'.", options->graph);
+  *before_kib = peak_memory_kib();
+  int64_t start = now_ns(CLOCK_MONOTONIC);
+  (onnx ? open_onnxruntime : open_litert)(library, options->graph, (int)options->threads, session);
+  int64_t load_ns = now_ns(CLOCK_MONOTONIC) - start;
+  printf("Loaded model %s\nThe input model file size (MB): %g\nInitialized session in %gms.\n",
+         options->graph, (double)file.st_size / 1e6, (double)load_ns / 1e6);
+  return load_ns;
+}
+
 int main(int count, char **arguments) {
   printf("STARTING!\n");
   struct options options = read_options(count, arguments);
   struct session session = {0};
-  struct stat file = {0};
   struct rusage before, after;
   time_t started = time(NULL);
+  long before_kib;
   if (!*options.graph) fail("Please specify the name of your TF Lite input file with --graph");
   graph_name = options.graph;
   printf("Min num runs: [%ld]\nNum threads: [%ld]\nMin warmup runs: [%ld]\nGraph: [%s]\n",
          options.runs, options.threads, options.warmup_runs, options.graph);
   if (*options.affinity) set_affinity(options.affinity);
-  int onnx = wants_onnxruntime(&options);
-  const char *name = onnx ? "libonnxruntime.so" : "libLiteRt.so";
-  void *library = load_library(*options.library ? options.library : name);
-  if (stat(options.graph, &file)) fail("Could not open '%s'.", options.graph);
-  long before_kib = peak_memory_kib();
-
-  int64_t start = now_ns(CLOCK_MONOTONIC);
-  (onnx ? open_onnxruntime : open_litert)(library, options.graph, (int)options.threads, &session);
-  int64_t load_ns = now_ns(CLOCK_MONOTONIC) - start;
-  printf("Loaded model %s\nThe input model file size (MB): %g\nInitialized session in %gms.\n",
-         options.graph, (double)file.st_size / 1e6, (double)load_ns / 1e6);
+  int64_t load_ns = open_session(&options, &session, &before_kib);
 
   fill_inputs(&session, (uint64_t)options.seed);
   struct samples warmup =
