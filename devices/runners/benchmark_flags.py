@@ -14,10 +14,11 @@ from typing import Literal, get_args
 
 from edgezoo.devices.runners.log_lines import lines
 from edgezoo.errors import BenchmarkError, UsageError
-from edgezoo.types import Plan
+from edgezoo.measurement import Plan
 
-Accelerator = Literal["cpu", "xnnpack", "builtin", "gpu", "nnapi", "hexagon"]
-ACCELERATORS: tuple[Accelerator, ...] = get_args(Accelerator)
+# What executes the model in the tools' terms; a plan knows fewer words and XNNPACK on or off.
+Backend = Literal["cpu", "xnnpack", "builtin", "gpu", "nnapi", "hexagon"]
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
 # Prints the usage text in every version and cannot start a benchmark; ends with exit code 1.
 USAGE_ARGUMENTS = ("--num_runs=usage",)
@@ -26,7 +27,7 @@ USAGE_ARGUMENTS = ("--num_runs=usage",)
 NEVER_SECONDS = 86_400
 
 # "cpu" leaves the choice to the runner, which applies XNNPACK on its own in current versions.
-_ACCELERATOR_FLAGS: Mapping[Accelerator, Mapping[str, str]] = {
+_BACKEND_FLAGS: Mapping[Backend, Mapping[str, str]] = {
     "cpu": {},
     "xnnpack": {"use_xnnpack": "true"},
     "builtin": {"use_xnnpack": "false"},
@@ -64,20 +65,25 @@ class RunRequest:
     warmup: int = 6
     runs: int = 30
     min_seconds: float = 0.0
-    accelerator: Accelerator = "cpu"
+    backend: Backend = "cpu"
     whole: bool = False
     profile: bool = False
     memory: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
-def request_for(plan: Plan, graph: str, accelerator: Accelerator = "cpu") -> RunRequest:
-    """Return what one process of ``plan`` has to do with the file ``graph``.
+def request_for(plan: Plan, graph: str) -> RunRequest:
+    """Return what one timed process of ``plan`` has to do with the file ``graph``.
 
     A plan counts the first inference apart from the warm-up, the tools as the first of it.
     """
     return RunRequest(
-        graph, plan.threads, plan.warmup + 1, plan.runs, plan.min_seconds, accelerator=accelerator
+        graph,
+        plan.threads,
+        plan.warmup + 1,
+        plan.runs,
+        plan.min_seconds,
+        backend=plan.accelerator if plan.xnnpack or plan.accelerator != "cpu" else "builtin",
     )
 
 
@@ -119,7 +125,7 @@ def arguments(request: RunRequest, flags: Flags) -> tuple[str, ...]:
         "warmup_min_secs": "0",
         "num_runs": str(request.runs),
         "min_secs": f"{request.min_seconds:g}",
-        **_ACCELERATOR_FLAGS[request.accelerator],
+        **_BACKEND_FLAGS[request.backend],
     }
     if request.whole:
         wanted["require_full_delegation"] = "true"

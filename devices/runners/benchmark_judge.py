@@ -186,7 +186,7 @@ _ERRORS: tuple[tuple[FailureClass, str], ...] = (
         r"|Please specify the name of your TF Lite input file",
     ),
 )
-_OF_ACCELERATORS = r"Failed to apply .{1,60} delegate|failed to prepare|elegate is not initialized"
+_OF_DELEGATES = r"Failed to apply .{1,60} delegate|failed to prepare|elegate is not initialized"
 
 
 def _failed(ended: Ended, request: RunRequest, log: BenchmarkLog) -> Failure | None:
@@ -194,11 +194,11 @@ def _failed(ended: Ended, request: RunRequest, log: BenchmarkLog) -> Failure | N
     if ended.code == 0:
         runs = [error for error in log.errors if re.search("[Ff]ailed to invoke", error)]
         return Failure("run_error", f"an inference failed: {runs[0]}") if runs else None
-    if request.accelerator not in ("cpu", "builtin"):
-        refused = [error for error in log.errors if re.search(_OF_ACCELERATORS, error)]
+    if request.backend not in ("cpu", "builtin"):
+        refused = [error for error in log.errors if re.search(_OF_DELEGATES, error)]
         if refused:
             reason = refused[0].rstrip(".")
-            return Failure("delegate_error", f"{request.accelerator} cannot be used: {reason}")
+            return Failure("delegate_error", f"{request.backend} cannot be used: {reason}")
     for failure_class, pattern in _ERRORS:
         for error in log.errors:
             if re.search(pattern, error):

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgezoo.devices.failures import Failure
-from edgezoo.devices.runners.benchmark_flags import Accelerator, RunRequest
+from edgezoo.devices.runners.benchmark_flags import Backend, RunRequest
 from edgezoo.devices.runners.benchmark_log import BenchmarkLog, Replacement
 
 # Parts of the names that delegates have in the tool's and in the runtime's sentences.
-_NAMES: Mapping[str, Accelerator] = {
+_NAMES: Mapping[str, Backend] = {
     "xnnpack": "xnnpack",
     "gpu": "gpu",
     "nnapi": "nnapi",
@@ -35,12 +35,12 @@ def delegation(log: BenchmarkLog, request: RunRequest) -> Mapping[str, Any]:
     where the runtime's own lines are missing). Counts are sums over subgraphs, ``None`` where
     only "partially" was said.
     """
-    used = _used(log, request.accelerator)
+    used = _used(log, request.backend)
     taken = [r for r in log.replacements if accelerator_named(r.delegate) == used and r.nodes]
     said = [a for a in log.applications if accelerator_named(a.delegate) == used]
     partitions = [r.partitions for r in taken if r.partitions is not None]
     return {
-        "requested": request.accelerator,
+        "requested": request.backend,
         "used": used,
         "delegated_ops": sum(r.nodes for r in taken) if taken else None,
         "total_ops": sum(r.total for r in taken) if taken else None,
@@ -52,7 +52,7 @@ def delegation(log: BenchmarkLog, request: RunRequest) -> Mapping[str, Any]:
 
 def fallback(log: BenchmarkLog, request: RunRequest) -> Failure | None:
     """Return why the number is not the accelerator's that was asked for, or ``None``."""
-    facts, asked = delegation(log, request), request.accelerator
+    facts, asked = delegation(log, request), request.backend
     used = facts["used"]
     if asked == "cpu":
         others = sorted(_active(log) - {"xnnpack"})
@@ -74,7 +74,7 @@ def fallback(log: BenchmarkLog, request: RunRequest) -> Failure | None:
     return None
 
 
-def _used(log: BenchmarkLog, asked: Accelerator) -> str:
+def _used(log: BenchmarkLog, asked: Backend) -> str:
     active = _active(log)
     if asked in active:
         return asked

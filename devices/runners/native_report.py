@@ -18,7 +18,8 @@ from edgezoo.devices.runners.benchmark_judge import Ended, judge
 from edgezoo.devices.runners.benchmark_log import BenchmarkLog
 from edgezoo.devices.runners.benchmark_timing import LONGEST_US, SIX_DIGITS, RunStatistics
 from edgezoo.devices.runners.log_lines import LARGEST_LOG_BYTES
-from edgezoo.types import ProcessSamples
+from edgezoo.devices.runners.results import log_sha256
+from edgezoo.measurement import ProcessSamples
 
 MARKER = b"EDGEZOO_JSON "
 SCHEMA = 1
@@ -88,7 +89,7 @@ def judge_native(ended: Ended, request: RunRequest) -> NativeJudgement:
     wrong = _contradiction(report, judgement.numbers.timed, request)
     if wrong is not None:
         return NativeJudgement(log, None, None, {}, Failure("bad_output", wrong))
-    return NativeJudgement(log, _samples(report), report, _delegate(report, request), None)
+    return NativeJudgement(log, _samples(report, ended), report, _delegate(report, request), None)
 
 
 def parse_native_report(stdout: bytes) -> NativeReport | Failure:
@@ -135,7 +136,7 @@ def _contradiction(report: NativeReport, timed: RunStatistics, request: RunReque
     return None
 
 
-def _samples(report: NativeReport) -> ProcessSamples:
+def _samples(report: NativeReport, ended: Ended) -> ProcessSamples:
     return ProcessSamples(
         wall_ms=tuple(us / 1000 for us in report.samples_us),
         cpu_ms=tuple(us / 1000 for us in report.cpu_us),
@@ -145,6 +146,7 @@ def _samples(report: NativeReport) -> ProcessSamples:
         involuntary_switches=report.involuntary_switches,
         started_at=report.started_at,
         memory_before_mib=report.memory_before_kib / 1024,
+        log_sha256=log_sha256(ended),
     )
 
 
@@ -153,7 +155,7 @@ def _delegate(report: NativeReport, request: RunRequest) -> Mapping[str, Any]:
     whole = report.fully_delegated
     known = report.operators if whole and report.operators >= 0 else None
     return {
-        "requested": request.accelerator,
+        "requested": request.backend,
         "used": report.delegate if whole else "unknown",
         "delegated_ops": known,
         "total_ops": report.operators if report.operators >= 0 else None,

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from edgezoo.devices.runners.benchmark_flags import (
-    ACCELERATORS,
-    Accelerator,
+    BACKENDS,
+    Backend,
     RunRequest,
     arguments,
     parse_usage,
     request_for,
 )
 from edgezoo.errors import BenchmarkError, UsageError
-from edgezoo.types import Plan
+from edgezoo.measurement import Plan
 
 USAGE = (Path(__file__).parent / "logs" / "usage.txt").read_bytes()
 FLAGS = parse_usage(USAGE)
@@ -57,7 +57,7 @@ def test_exactly_as_many_runs_as_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("accelerator", "flag"),
+    ("backend", "flag"),
     [
         ("xnnpack", "--use_xnnpack=true"),
         ("builtin", "--use_xnnpack=false"),
@@ -66,15 +66,15 @@ def test_exactly_as_many_runs_as_asked_for() -> None:
         ("hexagon", "--use_hexagon=true"),
     ],
 )
-def test_accelerators(accelerator: Accelerator, flag: str) -> None:
-    given = arguments(replace(REQUEST, accelerator=accelerator), FLAGS)
+def test_accelerators(backend: Backend, flag: str) -> None:
+    given = arguments(replace(REQUEST, backend=backend), FLAGS)
     assert set(given) - set(arguments(REQUEST, FLAGS)) == {flag}
 
 
 def test_every_request_gives_each_flag_once() -> None:
-    for accelerator in ACCELERATORS:
+    for backend in BACKENDS:
         request = replace(
-            REQUEST, accelerator=accelerator, whole=True, profile=True, memory=True, min_seconds=1.5
+            REQUEST, backend=backend, whole=True, profile=True, memory=True, min_seconds=1.5
         )
         names = [argument.partition("=")[0][2:] for argument in arguments(request, FLAGS)]
         assert len(set(names)) == len(names)
@@ -83,12 +83,18 @@ def test_every_request_gives_each_flag_once() -> None:
 
 def test_all_missing_flags_are_named() -> None:
     old = {name: flag for name, flag in FLAGS.items() if name not in ("use_gpu", "max_secs")}
-    request = replace(REQUEST, accelerator="gpu", extra={"affinity": "f0"})
+    request = replace(REQUEST, backend="gpu", extra={"affinity": "f0"})
     with pytest.raises(UsageError, match="--use_gpu, --affinity; use a newer one"):
         arguments(request, old)
     assert not any("max_secs" in argument for argument in arguments(REQUEST, old))
 
 
 def test_the_first_run_of_a_plan_is_one_more_of_the_tools_warm_up() -> None:
-    request = request_for(Plan(threads=2, warmup=5, runs=30, min_seconds=1.5), "m", "gpu")
-    assert request == RunRequest("m", 2, 6, 30, 1.5, accelerator="gpu")
+    request = request_for(Plan(2, warmup=5, runs=30, min_seconds=1.5, accelerator="gpu"), "m")
+    assert request == RunRequest("m", 2, 6, 30, 1.5, backend="gpu")
+
+
+def test_a_plan_without_xnnpack() -> None:
+    assert request_for(Plan(), "m").backend == "cpu"
+    assert request_for(Plan(xnnpack=False), "m").backend == "builtin"
+    assert request_for(Plan(xnnpack=False, accelerator="nnapi"), "m").backend == "nnapi"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgezoo.devices.failures import ADVICE, FAILURE_CLASSES, FailureClass
-from edgezoo.devices.runners.benchmark_flags import Accelerator, RunRequest
+from edgezoo.devices.runners.benchmark_flags import Backend, RunRequest
 from edgezoo.devices.runners.benchmark_judge import Ended, judge
 
 LOGS = Path(__file__).parent / "logs"
@@ -27,8 +27,8 @@ def log(name: str) -> bytes:
     return (LOGS / name).read_bytes()
 
 
-def requested(accelerator: Accelerator, whole: bool = False) -> RunRequest:
-    return RunRequest("m", threads=1, warmup=1, runs=3, accelerator=accelerator, whole=whole)
+def requested(backend: Backend, whole: bool = False) -> RunRequest:
+    return RunRequest("m", threads=1, warmup=1, runs=3, backend=backend, whole=whole)
 
 
 def test_every_class_has_advice() -> None:
@@ -183,7 +183,7 @@ def test_too_few_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("accelerator", "whole", "code", "printed", "failure_class", "words"),
+    ("backend", "whole", "code", "printed", "failure_class", "words"),
     [
         ("nnapi", False, 0, log("nnapi.txt"), "delegate_fallback", "ran on xnnpack (NNAPI"),  # 28
         ("hexagon", False, 0, log("hexagon.txt"), "delegate_fallback", "ran on xnnpack (Hexagon"),
@@ -199,14 +199,14 @@ def test_too_few_runs() -> None:
     ],
 )
 def test_fallbacks(
-    accelerator: Accelerator,
+    backend: Backend,
     whole: bool,
     code: int,
     printed: bytes,
     failure_class: FailureClass,
     words: str,
 ) -> None:
-    judged = judge(Ended(code, printed), requested(accelerator, whole))
+    judged = judge(Ended(code, printed), requested(backend, whole))
     assert judged.numbers is None
     assert judged.failure is not None
     assert judged.failure.failure_class == failure_class
@@ -214,7 +214,7 @@ def test_fallbacks(
 
 
 @pytest.mark.parametrize(
-    ("accelerator", "printed", "used", "nodes", "total", "also"),
+    ("backend", "printed", "used", "nodes", "total", "also"),
     [
         ("xnnpack", OK, "xnnpack", 4, 4, []),
         ("builtin", log("builtin.txt"), "builtin", None, None, []),
@@ -231,17 +231,17 @@ def test_fallbacks(
     ],
 )
 def test_what_really_ran(
-    accelerator: Accelerator,
+    backend: Backend,
     printed: bytes,
     used: str,
     nodes: int | None,
     total: int | None,
     also: list[str],
 ) -> None:
-    judged = judge(Ended(0, printed), requested(accelerator))
+    judged = judge(Ended(0, printed), requested(backend))
     assert judged.numbers is not None, judged.failure
     delegate = judged.numbers.delegate
-    assert (delegate["requested"], delegate["used"]) == (accelerator, used)
+    assert (delegate["requested"], delegate["used"]) == (backend, used)
     assert (delegate["delegated_ops"], delegate["total_ops"]) == (nodes, total)
     assert delegate["also"] == also
 

@@ -84,6 +84,7 @@ def test_samples(format_: Format, build_model: Any, run: Run, libraries: Librari
     assert min(judged.samples.wall_ms) > 0
     assert judged.samples.load_ms > 0
     assert judged.samples.first_ms > 0
+    assert judged.samples.peak_memory_mib is not None
     assert judged.samples.memory_before_mib is not None
     assert judged.samples.peak_memory_mib > judged.samples.memory_before_mib > 1
     assert judged.report.affinity == "1"
