@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgezoo.devices.runners.session import FailureClass
+from edgezoo.devices.failures import FailureClass
 from edgezoo.measurement import Conditions, ProcessSamples, Profile
 
 

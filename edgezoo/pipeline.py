@@ -35,6 +35,7 @@ from edgezoo.types import (
 if TYPE_CHECKING:
     from torch import nn
 
+    from edgezoo.devices.runners.build import BuiltRunner
     from edgezoo.samples import PhotoSet
 
     Named = str | Path | nn.Module | ModelSpec
@@ -280,6 +281,26 @@ def compare_stores(
     if junit is not None:
         write_junit(Path(junit), result)
     return result
+
+
+def build_runner(
+    out: str | Path,
+    *,
+    ndk: str | Path | None = None,
+    zig: bool = False,
+    progress: Progress = _silent,
+) -> BuiltRunner:
+    """Compile the C runner into ``out``: for this machine, or with an NDK or zig for a device.
+
+    Raises:
+        UsageError: the compiler is not there.
+        BenchmarkError: it does not compile.
+        OutputError: the folder cannot be written.
+    """
+    from edgezoo.devices.runners import build
+
+    progress("compiling the runner")
+    return build.build_runner(Path(out), ndk=None if ndk is None else Path(ndk), zig=zig)
 
 
 def report(folder: str | Path) -> ReportFiles:

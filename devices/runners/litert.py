@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgezoo.devices.failures import FailureClass
 from edgezoo.devices.runners.session import (
-    FailureClass,
     InputInfo,
     Runner,
     RunnerError,

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from edgezoo.devices.failures import FailureClass
 from edgezoo.types import Format, Shape
 
 if TYPE_CHECKING:
@@ -18,17 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Tensor = NDArray[Any]  # Any: whatever dtype the model file declares
-
-FailureClass = Literal[
-    "load_error",  # the runtime refuses the file
-    "run_error",  # it loads, but an inference fails
-    "out_of_memory",
-    "non_finite_output",
-    "crash",  # the process ended by a signal or an unexpected exit code
-    "timeout",
-    "bad_output",  # the process ended well without a complete report
-    "artifact_changed",  # the file is not the one that the other processes measured
-]
 
 
 class RunnerError(Exception):

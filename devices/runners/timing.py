@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgezoo.devices.runners.inputs import random_inputs
 from edgezoo.devices.runners.memory import peak_memory_mib
-from edgezoo.devices.runners.session import InputInfo, Runner, RunnerError, Session
+from edgezoo.devices.runners.session import Runner, RunnerError, Session
 from edgezoo.measurement import Plan, ProcessSamples
 
 NS_PER_MS = 1e6
@@ -49,26 +50,6 @@ def time_model(runner: Runner, path: Path, plan: Plan) -> tuple[Session, Process
         started_at=started_at,
         memory_before_mib=before_mib,
     )
-
-
-def random_inputs(inputs: Sequence[InputInfo], seed: int) -> tuple[NDArray[Any], ...]:
-    """Return seeded inputs: normal floats, small integers over their whole range.
-
-    Wider integers are indices more often than not, so those are 0 or 1, which any table has.
-    """
-    generator = np.random.default_rng(seed)
-    return tuple(_random_input(info, generator) for info in inputs)
-
-
-def _random_input(info: InputInfo, generator: np.random.Generator) -> NDArray[Any]:
-    if info.dtype.kind == "f":
-        return generator.standard_normal(info.shape, np.float32).astype(info.dtype, copy=False)
-    if info.dtype.kind in "iu" and info.dtype.itemsize <= 2:
-        limits = np.iinfo(info.dtype)
-        return generator.integers(limits.min, limits.max, info.shape, info.dtype, endpoint=True)
-    if info.dtype.kind in "iub":
-        return generator.integers(0, 2, info.shape).astype(info.dtype)
-    raise RunnerError("load_error", f"input {info.name} has type {info.dtype}, not a number")
 
 
 def _timed_runs(

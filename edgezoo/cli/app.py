@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from edgezoo.cli import files, look, measure
+from edgezoo.cli import files, look, measure, runner
 from edgezoo.errors import UsageError
 
 # typer has its own copy of click from 0.22 on, so the base of its usage errors has no public name.
@@ -49,10 +49,34 @@ def _help(command: Command) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
+# Commands of two words: the first is a group of its own.
+RUNNER_COMMANDS: Sequence[tuple[str, Command, Sequence[str]]] = (
+    ("build", runner.build, runner.BUILD_EXAMPLES),
+)
+
+
+def _print_help(context: typer.Context) -> None:
+    """Print the help of a group that was given no command."""
+    if context.invoked_subcommand is None:
+        help_text = context.get_help()  # with rich, typer prints it itself and returns nothing
+        if help_text.strip():
+            typer.echo(help_text)
+
+
 for _panel, _name, _command, _examples in COMMANDS:
     app.command(
         _name, rich_help_panel=_panel, help=_help(_command), epilog=_epilog(_examples)
     )(_command)  # fmt: skip
+
+runners = typer.Typer(
+    invoke_without_command=True,
+    callback=_print_help,
+    help="Runners: the programs that time a model on a device.",
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+app.add_typer(runners, name="runner", rich_help_panel="Check")
+for _name, _command, _examples in RUNNER_COMMANDS:
+    runners.command(_name, help=_help(_command), epilog=_epilog(_examples))(_command)
 
 
 def edgezoo(
@@ -71,10 +95,8 @@ def edgezoo(
         from edgezoo import __version__
 
         typer.echo(f"edgezoo {__version__}")
-    elif context.invoked_subcommand is None:
-        help_text = context.get_help()  # with rich, typer prints it itself and returns nothing
-        if help_text.strip():
-            typer.echo(help_text)
+    else:
+        _print_help(context)
 
 
 EXAMPLES = (

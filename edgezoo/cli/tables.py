@@ -26,6 +26,7 @@ from edgezoo.types import (
 )
 
 if TYPE_CHECKING:
+    from edgezoo.devices.runners.build import BuiltRunner
     from edgezoo.doctor import Finding
 
 STATUS_STYLES = {"ok": "green", "unstable": "yellow", "throttled": "yellow", "failed": "red"}
@@ -138,6 +139,15 @@ def _conditions(taken: Sequence[Measurement]) -> tuple[Text, ...]:
 def report_files(files: ReportFiles) -> RenderableType:
     """Return where the report is."""
     return Group(Text(f"report: {files.html}"), Text(f"table:  {files.markdown}"))
+
+
+def built_runner(built: BuiltRunner) -> RenderableType:
+    """Return where the runner is, and what it runs on."""
+    return Group(
+        Text(f"runner:  {built.path}"),
+        Text(f"it is a {built.runs_on}"),
+        Text(f"built by {built.compiler}", "dim"),
+    )
 
 
 def run_result(result: RunResult) -> RenderableType:

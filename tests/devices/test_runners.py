@@ -11,11 +11,11 @@ import pytest
 from onnx import TensorProto
 
 from edgezoo.devices.runners.child import Request, carry_out
+from edgezoo.devices.runners.inputs import random_inputs
 from edgezoo.devices.runners.litert import delegated
 from edgezoo.devices.runners.memory import peak_memory_mib
 from edgezoo.devices.runners.session import InputInfo, RunnerError
 from edgezoo.devices.runners.table import RUNNERS
-from edgezoo.devices.runners.timing import random_inputs
 from edgezoo.measurement import Plan
 from edgezoo.types import FORMATS, SUFFIXES, Format
 
@@ -72,7 +72,7 @@ def test_threads_reach_the_runtime(format_: Format, threads: int, build_model: A
     code = (
         "import os, sys; from pathlib import Path\n"
         "from edgezoo.devices.runners.table import RUNNERS\n"
-        "from edgezoo.devices.runners.timing import random_inputs\n"
+        "from edgezoo.devices.runners.inputs import random_inputs\n"
         "counts = []\n"
         "for threads in (1, int(sys.argv[3])):\n"
         "    before = len(os.listdir('/proc/self/task'))\n"
