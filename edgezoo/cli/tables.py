@@ -175,7 +175,7 @@ def models(infos: Sequence[ModelInfo]) -> RenderableType:
             _millions(entry.params),
             _millions(entry.macs),
             numbers.ABSENT if top1 is None else f"{top1} %",
-            ", ".join(entry.weights) or numbers.ABSENT,
+            ", ".join(name for name in entry.weights if ":" not in name) or numbers.ABSENT,
         )
     return Group(table, Text("top-1: as published, on ImageNet; its source: edgezoo info", "dim"))
 
