@@ -112,7 +112,7 @@ class _Dtype:
         dtype = np.dtype(self.kind)
         if dtype.kind not in "biuf":
             raise TypeError(f"elements of type {self.kind} are no numbers")
-        return dtype.newbyteorder(self.order)
+        return dtype.newbyteorder(">" if self.order == ">" else "<")
 
 
 class _Array:

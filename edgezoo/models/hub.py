@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 from edgezoo.errors import WeightsError
 from edgezoo.models.downloads import Progress, cache_folder, checked, file_sha256, keep
@@ -32,7 +33,7 @@ def fetch_from_hub(repository: str, progress: Progress) -> Path:
         ) from error
     progress(f"downloading {repository} from the Hugging Face hub")
     incoming = path.parent / "incoming"
-    downloaded, announced = _download(repository, incoming)
+    downloaded, announced = _download(repository, incoming, progress)
     sha256 = file_sha256(downloaded)
     # Git LFS, which holds all large files of the hub, calls a file by its SHA-256.
     if re.fullmatch(r"[0-9a-f]{64}", announced or "") and announced != sha256:
@@ -46,13 +47,11 @@ def fetch_from_hub(repository: str, progress: Progress) -> Path:
     return path
 
 
-def _download(repository: str, folder: Path) -> tuple[Path, str | None]:
+def _download(repository: str, folder: Path, progress: Progress) -> tuple[Path, str | None]:
     """Download into ``folder``, going on from what an earlier try left; return file and ETag."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of its HTTP library
-    from huggingface_hub.utils import disable_progress_bars
 
-    disable_progress_bars()
     endpoint = os.environ.get("HF_ENDPOINT")  # the library itself reads it only when imported
     try:
         url = hf_hub_url(repository, FILE, endpoint=endpoint)
@@ -65,6 +64,7 @@ def _download(repository: str, folder: Path) -> tuple[Path, str | None]:
             local_dir=folder,
             endpoint=endpoint,
             token=False,
+            tqdm_class=_bar(repository, progress),
         )
     except (HTTPError, OSError) as error:
         reason = " ".join(str(error.__cause__ or error).split())[:160]
@@ -73,3 +73,24 @@ def _download(repository: str, folder: Path) -> tuple[Path, str | None]:
             "connect to the network and run again, or give a file with --weights FILE"
         ) from error
     return Path(downloaded), told.etag
+
+
+def _bar(repository: str, progress: Progress) -> Any:  # Any: tqdm has no types
+    """Return a tqdm class that tells ``progress`` each tenth and draws nothing."""
+    from tqdm import tqdm
+
+    class Bar(tqdm):  # type: ignore[misc]  # a class of type Any
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            settings.pop("name", None)
+            super().__init__(*arguments, **{**settings, "disable": True})
+            self.bytes_total = settings.get("total") or 0
+            self.have = self.shown = settings.get("initial") or 0
+
+        def update(self, n: float | None = 1) -> None:
+            self.have += n or 0
+            if self.shown + self.bytes_total / 10 < self.have < self.bytes_total:
+                self.shown = self.have
+                done = f"{self.have / 1e6:.1f} of {self.bytes_total / 1e6:.1f} MB"
+                progress(f"downloading {repository} from the Hugging Face hub: {done}")
+
+    return Bar

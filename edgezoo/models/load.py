@@ -38,15 +38,16 @@ def load_weights(
     Raises ``WeightsError`` where nothing was loaded: an unreadable file, keys that do not fit, or
     weights for a network built with other options. ``UsageError`` for an unknown flavour.
     """
-    spec = get_model(model.zoo_name) if hasattr(model, "zoo_name") else None
+    name = getattr(model, "zoo_name", None)
+    spec = get_model(name) if isinstance(name, str) else None
     published = _published(model, spec, source)
-    checkpoint, name = _checkpoint(source, published, progress)
+    checkpoint, origin = _checkpoint(source, published, progress)
     stripped = strip_prefixes(checkpoint, model.state_dict())
     naming, options = _choose(model, stripped, flavour)
     if published is not None and flavour == AUTO:
         options = {**options, **published.options}
-    load_checkpoint(model, checkpoint, source=name, naming=naming, options=options)
-    return LoadedWeights(name, naming.name, options, _preprocessing(spec, published, options))
+    load_checkpoint(model, checkpoint, source=origin, naming=naming, options=options)
+    return LoadedWeights(origin, naming.name, options, _preprocessing(spec, published, options))
 
 
 def _published(

@@ -35,7 +35,7 @@ def _by_name(specs: Iterable[ModelSpec]) -> Mapping[str, ModelSpec]:
 def _build(build: Callable[..., nn.Module], name: str, **options: Any) -> nn.Module:
     """Build a network that knows its name, so that named weights can be found for it."""
     module = build(**options)
-    module.zoo_name = name
+    object.__setattr__(module, "zoo_name", name)  # no layer and no tensor, so nothing to register
     return module
 
 

@@ -44,7 +44,9 @@ def test_a_cut_connection_is_gone_on_with(hub: Loopback) -> None:
     large = bytes(12_000_000)  # the library writes pieces of 10 MiB
     hub.files = dict.fromkeys(hub.files, large)
     hub.faults = [11_000_000]
-    assert fetch_from_hub(REPOSITORY, print).read_bytes() == large
+    told: list[str] = []
+    assert fetch_from_hub(REPOSITORY, told.append).read_bytes() == large
+    assert told[-1].endswith("from the Hugging Face hub: 10.5 of 12.0 MB")
     first, second = (asked for path, asked in hub.asked if path in hub.files)
     assert first is None
     assert second == f"bytes={10 << 20}-"

@@ -270,7 +270,7 @@ def reference(timm: ModuleType) -> Iterator[nn.Module]:
     """timm's class with the same four blocks, whose names are edgezoo's."""
     from timm.models.nfnet import NfCfg, NormFreeNet
 
-    settings = {
+    settings: dict[str, Any] = {
         "depths": (1, 1, 1, 1), "channels": (256, 512, 512, 512), "group_size": 128,
         "bottle_ratio": 0.5, "extra_conv": True, "num_features": 1024, "act_layer": "gelu",
         "attn_layer": "se", "attn_kwargs": {"rd_ratio": 0.5}, "stem_type": "deep_quad",
@@ -309,7 +309,8 @@ def test_deepmind_out_of_a_file(reference: nn.Module, tmp_path: Path) -> None:
     """As a zip of arrays, and as the pickle that was released under this suffix."""
     tree = haiku_tree()
     plain, released = tmp_path / "flat.npz", tmp_path / "F0_haiku.npz"
-    np.savez(plain, **{k: v.numpy() for k, v in flat(".", False)(tree).items()})
+    arrays: dict[str, Any] = {k: v.numpy() for k, v in flat(".", False)(tree).items()}
+    np.savez(plain, **arrays)
     released.write_bytes(pickle.dumps(tree, 4))
     digests = set()
     for path in (plain, released):
@@ -335,7 +336,7 @@ def test_deepmind_into_the_zoo(tmp_path: Path) -> None:
         load_weights(other, tmp_path / "f0.npz")
 
 
-def in_haiku_names(module: nn.Module) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
+def in_haiku_names(module: nn.Module) -> dict[str, Any]:
     """Return the state of an NFNet as DeepMind's ``flatten_haiku_tree`` names it."""
     layers = {
         **{f"stem.conv{n + 1}": f"stem_conv{n}" for n in range(4)},

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -20,7 +19,6 @@ from edgezoo.models.state_files import Checkpoint, read_state_file, strip_prefix
 from edgezoo.models.weights import load_checkpoint, state_sha256
 
 State = dict[str, Tensor]
-Array = NDArray[Any]
 
 
 def small() -> nn.Module:
@@ -32,7 +30,7 @@ def prefixed(state: Mapping[str, Tensor], prefix: str = "module.") -> State:
     return {f"{prefix}{key}": value for key, value in state.items()}
 
 
-def as_numpy(state: Mapping[str, Tensor]) -> dict[str, Array]:
+def as_numpy(state: Mapping[str, Tensor]) -> dict[str, Any]:
     return {key: value.numpy() for key, value in state.items()}
 
 
