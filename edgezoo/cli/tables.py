@@ -215,6 +215,10 @@ def _facts(info: ModelInfo) -> list[tuple[str, str]]:
 
 def _framing(prepared: Preprocessing, shape: Shape) -> str:
     height, width = shape[2:]
+    if prepared.squash:
+        margin = prepared.resize / prepared.size
+        sides = f"{round(margin * width)}x{round(margin * height)}"
+        return f"squashed to {sides}, centre {width}x{height}"
     if height == width:
         return f"shorter side to {prepared.resize}, centre {width}x{height}"
     return f"centre {width}x{height}, {prepared.size / prepared.resize:.3g} of the side that limits"
