@@ -32,7 +32,7 @@ FAMILIES: Mapping[str, str] = {
     "efficientnet": "EfficientNet",
     "efficientnet_lite": "EfficientNet-Lite",
     "nfnet": "NFNet",
-    "residual_attention": "Residual Attention",
+    "residual_attention": "Residual\nAttention",
 }
 DECADES = ((1e7, "10M"), (1e8, "100M"), (1e9, "1G"), (1e10, "10G"), (1e11, "100G"), (1e12, "1T"))
 
@@ -262,7 +262,7 @@ def _family_labels(points: Sequence[Point]) -> list[Figure]:
         ends = (best[0], best[-1], *best[1:-1])
         point, side = max(
             ((point, side) for point in ends for side in SIDES),
-            key=lambda choice: _room(_box(_place(choice[0], points), choice[1], name), taken),
+            key=lambda choice: _room(_box(_place(choice[0], points), choice[1], name), name, taken),
         )
         left, right, y = _box(_place(point, points), side, name)
         taken += [(left + (right - left) * step / 4, y) for step in range(5)]
@@ -279,18 +279,21 @@ def _place(point: Point, points: Sequence[Point]) -> tuple[float, float]:
 
 def _box(spot: tuple[float, float], side: _Side, text: str) -> tuple[float, float, float]:
     """Return left end, right end and height of a label."""
-    start, length = spot[0] + side.right_px, LETTER_PX * len(text)
+    start, length = spot[0] + side.right_px, LETTER_PX * max(map(len, text.split("\n")))
     left = start - length if side.anchor == "right" else start
     return left, left + length, spot[1] + side.up_px
 
 
-def _room(box: tuple[float, float, float], taken: Sequence[tuple[float, float]]) -> float:
+def _room(
+    box: tuple[float, float, float], text: str, taken: Sequence[tuple[float, float]]
+) -> float:
     """Return the pixels to the nearest mark or label, negative where the label is cut off."""
     left, right, y = box
+    half_px = (LINE_PX * (text.count("\n") + 1) + MARK_PX) / 2
     outside = max(-left, right - PHONE_PX[0], 0.0)
     if outside:
         return -outside
-    free = [max(left - tx, tx - right, abs(ty - y) - LINE_PX / 2 - MARK_PX / 2) for tx, ty in taken]
+    free = [max(left - tx, tx - right, abs(ty - y) - half_px) for tx, ty in taken]
     return min(12.0, *free)  # further away is no better
 
 
@@ -307,7 +310,8 @@ def _label(point: Point, text: str, colour: str, side: _Side, size: int) -> Figu
     return {
         "x": math.log10(point.macs),
         "y": point.top1,
-        "text": safe(text),
+        "text": safe(text).replace("\n", "<br>"),
+        "align": "left",
         "showarrow": False,
         "xanchor": side.anchor,
         "xshift": side.right_px,
