@@ -3,6 +3,8 @@
 The Python API has the verbs of the command line; start with ``edgezoo.convert``.
 """
 
+from typing import TYPE_CHECKING
+
 from edgezoo.measurement import Plan
 from edgezoo.pipeline import (
     bench,
@@ -12,11 +14,15 @@ from edgezoo.pipeline import (
     info,
     list_models,
     load_weights,
+    plot_models,
     quantize,
     run,
     verify,
 )
 from edgezoo.pipeline import report as write_report  # ``edgezoo.report`` is the package
+
+if TYPE_CHECKING:
+    from edgezoo.models.efficientnet import efficientnet
 
 __version__ = "0.1.0"
 
@@ -25,12 +31,23 @@ __all__ = [
     "bench",
     "compare_stores",
     "convert",
+    "efficientnet",
     "get_model",
     "info",
     "list_models",
     "load_weights",
+    "plot_models",
     "quantize",
     "run",
     "verify",
     "write_report",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import torch only when a builder of networks is asked for."""
+    if name == "efficientnet":
+        from edgezoo.models.efficientnet import efficientnet
+
+        return efficientnet
+    raise AttributeError(f"module 'edgezoo' has no attribute {name!r}")

@@ -15,6 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from edgezoo import artifacts
 from edgezoo.errors import UsageError, VerificationError
+
+# The command line and `import edgezoo` find all verbs here.
+from edgezoo.looking import get_model as get_model
+from edgezoo.looking import info as info
+from edgezoo.looking import list_models as list_models
+from edgezoo.looking import plot_models as plot_models
 from edgezoo.measurement import BenchResult, CompareResult, Measurement, Plan
 from edgezoo.types import (
     FORMATS,
@@ -25,7 +31,6 @@ from edgezoo.types import (
     IoDtype,
     LoadedModel,
     LoadedWeights,
-    ModelInfo,
     ModelSpec,
     ReportFiles,
     RunResult,
@@ -58,50 +63,6 @@ def _refuse_unknown(model: object) -> None:
     """Raise ``ModelNotFoundError`` for a misspelt zoo name at once, before torch is imported."""
     if isinstance(model, str) and ":" not in model and Path(model).suffix not in SUFFIXES.values():
         get_model(model)
-
-
-def get_model(name: str) -> ModelSpec:
-    """Return a zoo model's specification; ``get_model(name).build()`` gives the module.
-
-    Raises:
-        ModelNotFoundError: no such model; the nearest names are listed.
-    """
-    from edgezoo.models.registry import get_model as find
-
-    return find(name)
-
-
-def list_models(family: str | None = None) -> tuple[ModelInfo, ...]:
-    """Return what is known of every model in the zoo, or of one family.
-
-    Raises:
-        UsageError: there is no such family.
-    """
-    from edgezoo.models.registry import list_models as specs
-    from edgezoo.models.resolve import model_info
-
-    families = tuple(dict.fromkeys(spec.family for spec in specs()))
-    if family not in (None, *families):
-        raise UsageError(f"no family is called {family!r}; choose from {', '.join(families)}")
-    return tuple(model_info(spec) for spec in specs() if family in (None, spec.family))
-
-
-def info(
-    model: Named, *, input: Shape | None = None, options: Mapping[str, Any] | None = None
-) -> ModelInfo:
-    """Return name, family, exact parameters and MACs, and published numbers of a network.
-
-    Raises:
-        ModelNotFoundError: MODEL names nothing.
-        UsageError: a user's network without ``input`` (batch, channels, height, width).
-    """
-    from edgezoo.models.resolve import model_info
-
-    if isinstance(model, (str, Path)) and Path(model).suffix in SUFFIXES.values():
-        origin = artifacts.origin_of(artifacts.read_manifest(Path(model)))
-        built_with = {**artifacts.builder_options(origin), **(options or {})}
-        return model_info(origin.model, input or origin.input, built_with)
-    return model_info(str(model) if isinstance(model, Path) else model, input, options)
 
 
 def load_weights(

@@ -173,6 +173,40 @@ def parse_options(
     return options
 
 
+UNITS: Mapping[str, float] = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9}
+
+
+def parse_count(option: str, text: str | None) -> float | None:
+    """Read a count as people type it: ``300M``, ``1.5G``, ``5300000``.
+
+    Raises ``UsageError`` for anything else.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgb]?)", text.strip().lower().replace(",", ""))
+    if found is None:
+        raise UsageError(f"{option} {text!r} is no count; write it as in 300M or 1.5G")
+    return float(found[1]) * UNITS[found[2]]
+
+
+def parse_latencies(texts: Sequence[str] | None) -> dict[str, float]:
+    """Read ``DEVICE=MILLISECONDS`` pairs, such as ``pixel1=30`` or ``pixel1=30ms``.
+
+    Raises ``UsageError`` for anything else, and for a device given twice.
+    """
+    bounds: dict[str, float] = {}
+    for text in texts or ():
+        found = re.fullmatch(r"\s*(\w+)\s*=\s*(\d+(?:\.\d+)?)\s*(?:ms)?\s*", text)
+        if found is None:
+            raise UsageError(
+                f"--max-latency {text!r} is not of the form DEVICE=MILLISECONDS, as in pixel1=30"
+            )
+        if found[1] in bounds:
+            raise UsageError(f"--max-latency {found[1]} is given twice; keep one of them")
+        bounds[found[1]] = float(found[2])
+    return bounds
+
+
 BOOLEANS: Mapping[str, bool] = {"true": True, "false": False}
 
 

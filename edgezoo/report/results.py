@@ -67,8 +67,8 @@ def _group(group: Group, number: int, grouping: Grouping, data: ReportData) -> H
         html_table(group_table(group, grouping, data)),
         _evidence(DOUBTFUL_TITLE, without_claim(group.timings), labels),
         _evidence(NO_NUMBER_TITLE, without_number(group.timings), labels),
-        _figure(latency_plot(group, labels), f"latency-{number}", _latency_caption(group)),
-        _figure(
+        figure_of(latency_plot(group, labels), f"latency-{number}", _latency_caption(group)),
+        figure_of(
             trade_off_plot(group, labels),
             f"trade-off-{number}",
             _trade_off_caption(group),
@@ -168,14 +168,15 @@ def _quantized(facts: QuantizationFacts, names: Sequence[str], number: int) -> H
     return fragment(
         element("h3", ", ".join(names)),
         element("p", " ".join(sentences)),
-        _figure(range_rule_plot(facts), f"rules-{number}", caption),
+        figure_of(range_rule_plot(facts), f"rules-{number}", caption),
     )
 
 
 # ------------------------------------------------------------------------------- HTML
 
 
-def _figure(plot: Plot | None, identifier: str, caption: str) -> Html:
+def figure_of(plot: Plot | None, identifier: str, caption: str) -> Html:
+    """The place where the page's script draws ``plot``, and its data; nothing without a plot."""
     if plot is None:
         return fragment()
     return element(

@@ -63,6 +63,13 @@ def convert(model: str, *more: object, out: object = "made") -> tuple[object, ..
         (("compare", "a.jsonl", "b.jsonl", "--gate", "many"), "write it as 5% or 0.05"),
         (("report", "absent"), "absent holds no artifact"),
         (("list", "--family", "resnet"), "choose from shufflenet, mnasnet, efficientnet"),
+        (("list", "--sort", "size"), "no order is called 'size'; choose from name, params"),
+        (("list", "--max-macs", "many"), "--max-macs 'many' is no count; write it as in 300M"),
+        (("list", "--max-latency", "9ms"), "'9ms' is not of the form DEVICE=MILLISECONDS"),
+        (("list", *2 * ("--max-latency", "pixel1=9")), "--max-latency pixel1 is given twice"),
+        (("list", "--max-latency", "nokia=9"), "no latency was published for the device 'nokia'"),
+        (("list", "--plot", "/proc/zoo.html"), "the picture cannot be written to /proc/zoo.html"),
+        (("convert", "mnasnet_a3", "--weights", "random"), "no architecture of mnasnet_a3 was pub"),
     ],
 )
 def test_what_cannot_be_asked(

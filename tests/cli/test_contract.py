@@ -141,7 +141,7 @@ def test_info(cli: Cli, module: str) -> None:
     options = ("--option", "num_classes=10", "--option", "shuffle=megvii")
     fewer = json.loads(cli("info", "shufflenet_v1", *options, "--json").out)
     assert fewer["params"] == 1_864_728 - 990 * 960
-    assert fewer["options"] == {"num_classes": 10, "shuffle": "megvii"}
+    assert fewer["options"].items() >= {"num_classes": 10, "shuffle": "megvii"}.items()
     user = json.loads(cli("info", f"{module}:net", "--input", SHAPE, "--json").out)
     assert user["params"] == 3 * 8 * 9 + 8 + 8 * 16 * 9 + 16 + 170
 
