@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgezoo.devices.simphone.shims import SHIMS, TOOLS
+from edgezoo.devices.simphone.shims import BY_NAME, SHIMS, SHIMS_BESIDE_OTHERS, TOOLS
 
 FOLDERS = (
     "data/local/tmp",
@@ -135,7 +135,7 @@ def build(folder: Path, userland: Userland, isolated: bool) -> Tree:
     tree = Tree(folder / "root", isolated)
     for name in FOLDERS:
         (tree.root / name).mkdir(parents=True, exist_ok=True)
-    (tree.root / "sdcard").symlink_to(f"{tree.inside}/storage/emulated/0")
+    (tree.root / "sdcard").symlink_to("storage/emulated/0")
     (tree.root / "bin").symlink_to("system/bin")
     for name in HOST_FOLDERS:
         path = Path(name)
@@ -169,13 +169,14 @@ def _furnish(tree: Tree, userland: Userland) -> None:
         applets = set(listed.stdout.decode(errors="replace").split())
     for name in TOOLS:
         host = shutil.which(name)
-        if name in SHIMS:
+        if name in SHIMS or (name in BY_NAME and not tree.isolated):
             continue
         if name in applets:
             (binaries / name).symlink_to("toybox")
         elif host is not None:
             (binaries / name).symlink_to(os.path.realpath(host))
-    for name, text in SHIMS.items():
+    scripts = SHIMS if tree.isolated else {**SHIMS, **SHIMS_BESIDE_OTHERS}
+    for name, text in scripts.items():
         script = binaries / name
         script.write_text(f"#!{tree.inside}/system/bin/sh\n{text.lstrip()}")
         script.chmod(0o755)

@@ -197,6 +197,30 @@ SHIMS: Mapping[str, str] = {
     "uptime": UPTIME,
 }
 
+# Commands that look at all processes. Without namespaces those are this machine's, and the phone
+# shows and names its own only, which it knows by their environment.
+BY_NAME = ("killall", "pgrep", "pidof", "pkill", "ps", "top")
+PIDOF = r"""
+found=1
+for folder in /proc/[0-9]*; do
+  read -r name 2> /dev/null < "$folder/comm" || continue
+  if [ "$name" = "$1" ] && grep -aq "SIMINIT=$SIMINIT" "$folder/environ" 2> /dev/null; then
+    printf '%s\n' "${folder#/proc/}"; found=0
+  fi
+done
+exit $found
+"""
+PS = r"""
+echo "USER           PID NAME"
+for folder in /proc/[0-9]*; do
+  if grep -aq "SIMINIT=$SIMINIT" "$folder/environ" 2> /dev/null; then
+    read -r name 2> /dev/null < "$folder/comm" || continue
+    printf 'shell        %5d %s\n' "${folder#/proc/}" "$name"
+  fi
+done
+"""
+SHIMS_BESIDE_OTHERS: Mapping[str, str] = {"pidof": PIDOF, "ps": PS}
+
 # What Android's toybox offers and a harness may use; nothing that touches a whole machine, because
 # without namespaces these are programs of this machine, run as its user.
 TOOLS = (
