@@ -92,6 +92,10 @@ def _program(**fields: Any) -> Mapping[str, Any]:  # Any: the fields of ProgramF
     return {"program": ProgramFault(**fields)}
 
 
+def _shell_refuses(code: int, reason: str) -> Mapping[str, Any]:  # Any: as in _program
+    return _program(ending="exit", exit_code=code, prints=f"/system/bin/sh: %s: {reason}")
+
+
 # name: (number in the list of situations, fields of Faults or Conditions)
 SITUATIONS: Mapping[str, tuple[int, Mapping[str, Any]]] = {
     "unauthorized": (5, {"state": "unauthorized"}),
@@ -101,9 +105,9 @@ SITUATIONS: Mapping[str, tuple[int, Mapping[str, Any]]] = {
     "link_frozen": (16, {"freeze_after_bytes": 0}),
     "disk_full": (17, {"free_bytes": 100_000}),
     "read_only": (18, {"read_only": True}),
-    "exec_denied": (20, _program(ending="exit", exit_code=126, prints="/system/bin/sh: %s: can't execute: Permission denied")),
-    "wrong_abi": (21, _program(ending="exit", exit_code=1, prints="/system/bin/sh: %s: not executable: 64-bit ELF file")),
-    "not_found": (22, _program(ending="exit", exit_code=127, prints="/system/bin/sh: %s: inaccessible or not found")),
+    "exec_denied": (20, _shell_refuses(126, "can't execute: Permission denied")),
+    "wrong_abi": (21, _shell_refuses(1, "not executable: 64-bit ELF file")),
+    "not_found": (22, _shell_refuses(127, "inaccessible or not found")),
     "link_error": (23, _program(ending="ABRT", prints=NO_LIBRARY)),
     "segfault": (24, _program(ending="SEGV", lines=3)),
     "illegal_instruction": (24, _program(ending="ILL", lines=3)),

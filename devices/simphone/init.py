@@ -12,7 +12,6 @@ Without, they are ordinary processes of this machine.
 
 import contextlib
 import ctypes
-import errno
 import json
 import os
 import resource
@@ -22,7 +21,9 @@ import signal
 import socket
 import sys
 import time
+from typing import Any, NoReturn
 
+Settings = dict[str, Any]  # Any: JSON
 SHELL_UID = 2000
 LONGEST_MESSAGE = 1 << 20
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000
@@ -36,20 +37,26 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def check(result, what):
+def check(result: int, what: str) -> None:
     """Raise ``OSError`` for a C call that failed."""
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
-def mount(source, target, kind=None, flags=0, data=None):
-    """Mount, with the arguments of mount(2)."""
+def mount(
+    source: str | None,
+    target: str,
+    kind: str | None = None,
+    flags: int = 0,
+    data: str | None = None,
+) -> None:
+    """Mount as mount(2) does."""
     names = [None if text is None else os.fsencode(text) for text in (source, target, kind, data)]
     check(libc.mount(*names[:3], ctypes.c_ulong(flags), names[3]), f"mount {target}")
 
 
-def bind(source, target, *extra):
+def bind(source: str, target: str, *extra: int) -> None:
     """Show ``source`` at ``target``; a user namespace must keep the flags that are locked."""
     mount(source, target, None, BIND | RECURSIVE)
     if extra:
@@ -57,7 +64,7 @@ def bind(source, target, *extra):
         mount(None, target, None, BIND | REMOUNT | flags | sum(extra))
 
 
-def new_namespaces(uid, gid):
+def new_namespaces(uid: int, gid: int) -> None:
     """Leave this machine's namespaces; user and group become the phone's ``shell``."""
     flags = NEWUSER | NEWNS | NEWPID | NEWUTS | NEWIPC
     check(libc.unshare(flags), "unshare")
@@ -70,7 +77,7 @@ def new_namespaces(uid, gid):
             file.write(text)
 
 
-def mount_tree(root, host):
+def mount_tree(root: str, host: list[str]) -> None:
     """Turn the phone's folder into a file system: host libraries, devices, faked kernel files."""
     mount(None, "/", None, RECURSIVE | PRIVATE)
     mount(root, root, None, BIND | RECURSIVE)
@@ -96,7 +103,7 @@ def mount_tree(root, host):
     bind(root + "/storage/emulated/0", root + "/storage/emulated/0", NO_EXEC)
 
 
-def enter(settings, channel):
+def enter(settings: Settings, channel: socket.socket) -> None:
     """Return in process 1 of the phone; the one that was started stays outside and waits."""
     new_namespaces(os.getuid(), os.getgid())
     daemon = os.getppid()
@@ -112,7 +119,7 @@ def enter(settings, channel):
     leave(settings, daemon)
 
 
-def leave(settings, daemon):
+def leave(settings: Settings, daemon: int) -> NoReturn:
     """End; where the daemon was killed, nobody else removes the phone's folder."""
     if os.getppid() != daemon:
         shutil.rmtree(os.path.dirname(settings["root"]), ignore_errors=True)
@@ -122,10 +129,10 @@ def leave(settings, daemon):
 class Init:
     """Starts commands, says how they ended, and slows them down."""
 
-    def __init__(self, channel, settings):
+    def __init__(self, channel: socket.socket, settings: Settings) -> None:
         self.channel, self.settings = channel, settings
-        self.running = {}  # process id: the request's id
-        self.pacer = None
+        self.running: dict[int, int] = {}  # process id: the request's id
+        self.pacer: int | None = None
         self.wake, self.waker = os.pipe()
         os.set_blocking(self.waker, False)
         os.set_blocking(self.wake, False)
@@ -133,12 +140,12 @@ class Init:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGPWR, lambda *_: self.tell(event="reboot"))
 
-    def tell(self, **message):
+    def tell(self, **message: Any) -> None:  # Any: JSON
         """Send one message to the daemon, which may be gone."""
         with contextlib.suppress(OSError):
             self.channel.send(json.dumps(message).encode())
 
-    def serve(self):
+    def serve(self) -> None:
         """Work until the daemon closes the socket."""
         self.tell(event="ready", pid=os.getpid())
         while True:
@@ -150,7 +157,7 @@ class Init:
             if self.channel in ready and not self.obey():
                 return
 
-    def obey(self):
+    def obey(self) -> bool:
         """Carry out one request; false at the end of the socket."""
         data, fds, _, _ = socket.recv_fds(self.channel, LONGEST_MESSAGE, 3)
         if not data:
@@ -169,7 +176,7 @@ class Init:
             os.close(fd)
         return True
 
-    def reap(self):
+    def reap(self) -> None:
         """Take leave of every process that has ended."""
         while True:
             try:
@@ -183,7 +190,7 @@ class Init:
             if known is not None:
                 self.tell(event="ended", id=known, code=code if code >= 0 else 128 - code)
 
-    def start(self, request, fds):
+    def start(self, request: Settings, fds: list[int]) -> int:
         """Start the phone's shell with a command and return its process id."""
         pid = os.fork()
         if pid:
@@ -193,7 +200,7 @@ class Init:
         finally:  # whatever happened, never return into the parent's loop
             os._exit(127)
 
-    def become(self, request, fds):
+    def become(self, request: Settings, fds: list[int]) -> NoReturn:
         """Turn this process into the shell; does not return."""
         os.setsid()
         signal.set_wakeup_fd(-1)
@@ -214,7 +221,7 @@ class Init:
         environment = {**self.settings["environment"], **request.get("environment", {})}
         os.execve(shell, [shell, *request["command"]], environment)
 
-    def pace(self, speed):
+    def pace(self, speed: float) -> None:
         """Stop all commands for a share of the time; 1 lets them run."""
         if self.pacer is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -233,7 +240,7 @@ class Init:
             finally:
                 os._exit(0)
 
-    def keep_pace(self, speed, init):
+    def keep_pace(self, speed: float, init: int) -> None:
         """Stop and continue in turns; a stop that took too long is paid back by the next run."""
         owed_s, last = 0.0, time.perf_counter()
         while os.getppid() == init:
@@ -249,7 +256,7 @@ class Init:
             owed_s += (stopped - last) - (now - last) * (1.0 - speed)
             last = now
 
-    def send_all(self, number, init=None):
+    def send_all(self, number: int, init: int | None = None) -> None:
         """Send a signal to every process of the phone but this one and its first."""
         spared = {os.getpid(), init, self.pacer}
         for pid in self.processes(init or os.getpid()):
@@ -257,7 +264,7 @@ class Init:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, number)
 
-    def processes(self, init):
+    def processes(self, init: int) -> list[int]:
         """Return the process ids of the phone, as they are known here."""
         if self.settings["namespaces"]:
             return [
@@ -265,7 +272,7 @@ class Init:
             ]
         return descendants(init)
 
-    def kill_all(self):
+    def kill_all(self) -> None:
         """Kill what is left; needed only where no namespace does it."""
         while True:
             left = descendants(os.getpid())
@@ -278,9 +285,9 @@ class Init:
                 os.waitpid(-1, 0)
 
 
-def descendants(ancestor):
+def descendants(ancestor: int) -> list[int]:
     """Return all processes below one, by the parents that /proc tells."""
-    children = {}
+    children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
@@ -289,7 +296,8 @@ def descendants(ancestor):
             except OSError:
                 continue
             children.setdefault(parent, []).append(int(name))
-    found, waiting = [], [ancestor]
+    found: list[int] = []
+    waiting = [ancestor]
     while waiting:
         below = children.get(waiting.pop(), [])
         found += below
@@ -297,7 +305,7 @@ def descendants(ancestor):
     return found
 
 
-def main():
+def main() -> NoReturn:
     """Be the phone's first process until the daemon lets go."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     settings = json.loads(sys.argv[2])
@@ -309,7 +317,7 @@ def main():
         else:
             libc.prctl(SUBREAPER, 1, 0, 0, 0)
     except OSError as error:
-        reason = f"{error.strerror or errno.errorcode.get(error.errno, error)}"
+        reason = str(error.strerror or error)
         channel.send(json.dumps({"event": "failed", "reason": reason}).encode())
         os._exit(1)
     init = Init(channel, settings)

@@ -321,8 +321,9 @@ class SimulatedPhone:
             connection.link.cut()
 
     def _happened(self, name: str) -> None:
+        gone: dict[str, Any] = {name: None}  # Any: as in set
         with self._lock:
-            self.faults = dataclasses.replace(self.faults, **{name: None})
+            self.faults = dataclasses.replace(self.faults, **gone)
 
     # ---------------------------------------------------------- what connections ask for
 
