@@ -51,7 +51,7 @@ def mount(
     flags: int = 0,
     data: str | None = None,
 ) -> None:
-    """Mount as mount(2) does."""
+    """Mount something; the arguments are those of the system call."""
     names = [None if text is None else os.fsencode(text) for text in (source, target, kind, data)]
     check(libc.mount(*names[:3], ctypes.c_ulong(flags), names[3]), f"mount {target}")
 
@@ -149,12 +149,12 @@ class Init:
         """Work until the daemon closes the socket."""
         self.tell(event="ready", pid=os.getpid())
         while True:
-            ready, _, _ = select.select([self.channel, self.wake], [], [])
+            ready, _, _ = select.select([self.channel.fileno(), self.wake], [], [])
             if self.wake in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self.wake, 4096)
                 self.reap()
-            if self.channel in ready and not self.obey():
+            if self.channel.fileno() in ready and not self.obey():
                 return
 
     def obey(self) -> bool:

@@ -56,6 +56,7 @@ class SimulatedPhone:
         self.name = f"SIM{number:04d}"
         self.faults, self.conditions = Faults(), Conditions()
         self.machine: Machine | None = None
+        self.folder: Path | None = None
         self.userland = root.find_userland()
         self.boots = 0
         self._wanted_port, self._isolated = port, isolated
@@ -74,7 +75,7 @@ class SimulatedPhone:
         """Build the tree, boot, listen and plug in; raises ``BenchmarkError`` where that fails."""
         self.folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
         try:
-            self._first_boot()
+            self._first_boot(self.folder)
             self._listen(self._wanted_port)
             ticker = threading.Thread(target=self._tick, name="simphone-tick", daemon=True)
             self._threads.append(ticker)
@@ -98,7 +99,8 @@ class SimulatedPhone:
                 self.machine = None
         for thread in (*self._threads, *self._connections.values()):
             thread.join()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> SimulatedPhone:
         return self.start()
@@ -126,17 +128,17 @@ class SimulatedPhone:
         complete = self.tree.isolated and self.userland.android
         return f"{'full' if complete else 'reduced'} ({isolation}; {commands})"
 
-    def _first_boot(self) -> None:
+    def _first_boot(self, folder: Path) -> None:
         if self._isolated is None:
             try:
-                return self._build(True)
+                return self._build(folder, True)
             except BenchmarkError:
-                shutil.rmtree(self.folder / "root")
-                return self._build(False)
-        return self._build(self._isolated)
+                shutil.rmtree(folder / "root")
+                return self._build(folder, False)
+        return self._build(folder, self._isolated)
 
-    def _build(self, isolated: bool) -> None:
-        self.tree = root.build(self.folder, self.userland, isolated)
+    def _build(self, folder: Path, isolated: bool) -> None:
+        self.tree = root.build(folder, self.userland, isolated)
         trees.write_profile(self.tree.root, self.profile, self.name, "glibc")
         self._write_state()
         self._boot()

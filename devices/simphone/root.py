@@ -167,7 +167,7 @@ def _furnish(tree: Tree, userland: Userland) -> None:
             [userland.toybox], capture_output=True, timeout=30, check=True, stdin=subprocess.DEVNULL
         )
         applets = set(listed.stdout.decode(errors="replace").split())
-    for name in TOOLS:
+    for name in TOOLS.split():
         host = shutil.which(name)
         if name in SHIMS or (name in BY_NAME and not tree.isolated):
             continue
