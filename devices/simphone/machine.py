@@ -68,6 +68,7 @@ class Machine:
                 pass_fds=(other.fileno(),),
                 start_new_session=True,  # Ctrl-C is for the daemon
             )
+        self.outer_pid = self._process.pid  # of the one that waits for process 1
         self.init_pid = self._await_ready()
         self._environment = {"SIMINIT": "1" if tree.isolated else str(self.init_pid)}
         self._reader = threading.Thread(target=self._listen, name="simphone-init", daemon=True)

@@ -59,7 +59,7 @@ class SimulatedPhone:
         self.folder: Path | None = None
         self.userland = root.find_userland()
         self.boots = 0
-        self._wanted_port, self._isolated = port, isolated
+        self.port, self._isolated = port, isolated
         self._keys: set[tuple[int, int]] = set()
         self._connections: dict[Connection, threading.Thread] = {}
         self._lock = threading.RLock()
@@ -76,7 +76,7 @@ class SimulatedPhone:
         self.folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
         try:
             self._first_boot(self.folder)
-            self._listen(self._wanted_port)
+            self._listen(self.port)
             ticker = threading.Thread(target=self._tick, name="simphone-tick", daemon=True)
             self._threads.append(ticker)
             ticker.start()

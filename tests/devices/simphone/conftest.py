@@ -54,6 +54,12 @@ class Adb:
         out, err = (text.decode(errors="backslashreplace") for text in (done.stdout, done.stderr))
         return Done(done.returncode, out, err)
 
+    def serve(self) -> int:
+        """Start the server; it would keep a pipe open."""
+        quiet = subprocess.DEVNULL
+        argv, environment = self.argv("start-server"), self.environment
+        return subprocess.call(argv, env=environment, stdin=quiet, stdout=quiet, stderr=quiet)
+
     def start(self, *arguments: object) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             self.argv(*arguments),
@@ -79,8 +85,7 @@ def adb(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     }
     started = Adb(request.param, server, environment)
     try:
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(started.argv("start-server"), env=environment, check=True, **quiet)
+        assert started.serve() == 0
         yield started
     finally:
         kill_server(request.param, server)
