@@ -31,6 +31,7 @@ BIND, RECURSIVE, PRIVATE, REMOUNT = 4096, 16384, 1 << 18, 32
 READ_ONLY, NO_SUID, NO_DEVICES, NO_EXEC = 1, 2, 4, 8
 DETACH = 2
 SUBREAPER, DEATH_SIGNAL, SET_NAME = 36, 1, 15
+GONE_ROUNDS, GONE_ROUND_S = 500, 0.01
 PERIOD_S = 0.004  # of running and stopping, short beside an inference
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
@@ -115,15 +116,24 @@ def enter(settings: Settings, channel: socket.socket) -> None:
         libc.prctl(SET_NAME, b"init", 0, 0, 0)
         return
     channel.close()
-    os.waitpid(child, 0)
-    leave(settings, daemon)
+    _, status = os.waitpid(child, 0)
+    leave(settings, daemon, orderly=os.waitstatus_to_exitcode(status) == 0)
 
 
-def leave(settings: Settings, daemon: int) -> NoReturn:
+def leave(settings: Settings, daemon: int, orderly: bool) -> NoReturn:
     """End; where the daemon was killed, nobody else removes the phone's folder."""
-    if os.getppid() != daemon:
+    rounds = 0 if orderly else GONE_ROUNDS
+    while rounds and os.getppid() == daemon:  # its sockets close before it is gone
+        time.sleep(GONE_ROUND_S)
+        rounds -= 1
+    if os.getppid() != daemon and unmounted(settings):
         shutil.rmtree(os.path.dirname(settings["root"]), ignore_errors=True)
     os._exit(0)
+
+
+def unmounted(settings: Settings) -> bool:
+    """Take the tree's mounts away, and the host's folders with them; tell whether they are gone."""
+    return not settings["namespaces"] or libc.umount2(os.fsencode(settings["root"]), DETACH) == 0
 
 
 class Init:
@@ -133,6 +143,7 @@ class Init:
         self.channel, self.settings = channel, settings
         self.running: dict[int, int] = {}  # process id: the request's id
         self.pacer: int | None = None
+        self.orderly = False  # the daemon said that it shuts the phone down
         self.wake, self.waker = os.pipe()
         os.set_blocking(self.waker, False)
         os.set_blocking(self.wake, False)
@@ -172,6 +183,8 @@ class Init:
                     os.kill(pid, request["signal"])
         elif "speed" in request:
             self.pace(request["speed"])
+        elif "shutdown" in request:
+            self.orderly = True
         for fd in fds:
             os.close(fd)
         return True
@@ -224,8 +237,9 @@ class Init:
     def pace(self, speed: float) -> None:
         """Stop all commands for a share of the time; 1 lets them run."""
         if self.pacer is not None:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.kill(self.pacer, signal.SIGKILL)
+                os.waitpid(self.pacer, 0)  # it may be about to stop something
             self.pacer = None
             self.send_all(signal.SIGCONT)
         if speed >= 1.0:
@@ -324,8 +338,10 @@ def main() -> NoReturn:
     init.serve()
     if not settings["namespaces"]:
         init.kill_all()
-        leave(settings, daemon)
-    os._exit(0)  # process 1 of the namespace: the kernel kills all the others
+        leave(settings, daemon, init.orderly)
+    os._exit(
+        0 if init.orderly else 1
+    )  # process 1 of the namespace: the kernel kills all the others
 
 
 if __name__ == "__main__":

@@ -149,7 +149,8 @@ class Machine:
 
     def close(self) -> None:
         """Shut down: every process of the phone is gone when this returns."""
-        self._channel.shutdown(socket.SHUT_RDWR)
+        self.ask({"shutdown": True})
+        self._channel.shutdown(socket.SHUT_WR)
         self._process.wait()
         self._reader.join()
         self._channel.close()

@@ -9,6 +9,7 @@ import socket
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -67,6 +68,7 @@ class SimulatedPhone:
         self._listener: socket.socket | None = None
         self._threads: list[threading.Thread] = []
         self._off = threading.Event()
+        self._watching: socket.socket | None = None  # the server, for as long as it runs
         self._disk_limit: int | None = None
 
     # ------------------------------------------------------------------ on and off
@@ -77,10 +79,9 @@ class SimulatedPhone:
         try:
             self._first_boot(self.folder)
             self._listen(self.port)
-            ticker = threading.Thread(target=self._tick, name="simphone-tick", daemon=True)
-            self._threads.append(ticker)
-            ticker.start()
+            self._run(self._tick)
             self._plug()
+            self._run(self._stay_plugged)
         except BaseException:
             self.stop()
             raise
@@ -88,7 +89,11 @@ class SimulatedPhone:
 
     def stop(self) -> None:
         """Unplug and switch off: processes, mounts and files are gone when this returns."""
-        self._off.set()
+        with self._lock:
+            self._off.set()
+            if self._watching is not None:
+                with contextlib.suppress(OSError):  # it may have ended by itself
+                    self._watching.shutdown(socket.SHUT_RDWR)
         with self._changing:
             if self.server is not None and self._listener is not None:
                 self.server.disconnect(self.serial)
@@ -127,6 +132,11 @@ class SimulatedPhone:
         )
         complete = self.tree.isolated and self.userland.android
         return f"{'full' if complete else 'reduced'} ({isolation}; {commands})"
+
+    def _run(self, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, name="simphone", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _first_boot(self, folder: Path) -> None:
         if self._isolated is None:
@@ -241,9 +251,7 @@ class SimulatedPhone:
         """Kill everything on the phone, be away for ``faults.boot_s``, and come back."""
         if wait:
             return self._reboot()
-        thread = threading.Thread(target=self._reboot, name="simphone-reboot", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        self._run(self._reboot)
 
     def _reboot(self) -> None:
         with self._changing:
@@ -257,7 +265,8 @@ class SimulatedPhone:
                 return
             self._boot()
             self._listen(self.port)
-            self._plug(again=True)
+            with contextlib.suppress(BenchmarkError):  # a server that is gone: see _stay_plugged
+                self._plug(again=True)
 
     def forget_keys(self) -> None:
         """Trust no adb server any more; each has to offer its key again."""
@@ -271,6 +280,23 @@ class SimulatedPhone:
             self.server.disconnect(self.serial)
         self.server.connect(self.serial, self.faults.state)
 
+    def _stay_plugged(self) -> None:
+        """Connect to a server that was killed and started again, as a phone on a cable does."""
+        while self.server is not None and not self._off.is_set():
+            with self._lock:
+                self._watching = None if self._off.is_set() else self.server.watch()
+            if self._watching is None:
+                self._off.wait(TICK_S)
+                continue
+            with self._watching, contextlib.suppress(OSError):
+                while self._watching.recv(1 << 12):
+                    pass
+            while not self._off.wait(TICK_S) and not self.server.runs():
+                pass
+            with self._changing, contextlib.suppress(BenchmarkError):
+                if self._listener is not None and not self._off.is_set():
+                    self._plug()
+
     def _listen(self, port: int) -> None:
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -283,9 +309,7 @@ class SimulatedPhone:
             ) from error
         listener.listen(8)
         self._listener, self.port = listener, listener.getsockname()[1]
-        thread = threading.Thread(target=self._accept, args=(listener,), daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        self._run(self._accept, listener)
 
     def _unlisten(self) -> None:
         listener, self._listener = self._listener, None

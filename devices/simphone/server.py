@@ -20,8 +20,8 @@ from edgezoo.errors import BenchmarkError, UsageError
 DEFAULT_PORT = 5037
 TIMEOUT_S = 20.0
 POLL_S = 0.02
-# Without these a server looks for phones in the network and on USB, which takes it seconds.
-QUIET = {"ADB_MDNS": "0", "ADB_MDNS_AUTO_CONNECT": "0"}
+# For servers of tests: without these one looks for phones in the network, which takes it seconds.
+QUIET = {"ADB_MDNS": "0", "ADB_MDNS_AUTO_CONNECT": "0", "ADB_LIBUSB": "0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,7 @@ class AdbServer:
 
         Raises ``ConnectionError`` where nobody listens and ``BenchmarkError`` where it is refused.
         """
-        data = request.encode()
-        with socket.create_connection((self.host, self.port), timeout=TIMEOUT_S) as connected:
-            connected.sendall(b"%04x%s" % (len(data), data))
+        with self._sent(request) as connected:
             answer = b""
             while part := connected.recv(1 << 16):
                 answer += part
@@ -46,6 +44,12 @@ class AdbServer:
             reason = answer[8:].decode(errors="replace").strip()
             raise BenchmarkError(f"adb server {self.host}:{self.port} refused {request}: {reason}")
         return answer[8:]
+
+    def _sent(self, request: str) -> socket.socket:
+        data = request.encode()
+        connected = socket.create_connection((self.host, self.port), timeout=TIMEOUT_S)
+        connected.sendall(b"%04x%s" % (len(data), data))
+        return connected
 
     def runs(self) -> bool:
         """Tell whether a server answers at this address."""
@@ -63,7 +67,6 @@ class AdbServer:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # the server would keep a pipe open
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **QUIET},
             timeout=TIMEOUT_S,
             check=False,
         )
@@ -77,21 +80,30 @@ class AdbServer:
         lines = self.ask("host:devices").decode(errors="replace").splitlines()
         return dict(line.split("\t", 1) for line in lines if "\t" in line)
 
+    def watch(self) -> socket.socket | None:
+        """Return a connection that ends when the server does, or ``None`` where none runs."""
+        try:
+            watching = self._sent("host:track-devices")
+        except OSError:
+            return None
+        watching.settimeout(None)
+        return watching
+
     def connect(self, serial: str, state: str = "device") -> None:
-        """Make the server connect and wait for ``state``; its own answer tells little.
+        """Make the server connect and wait for ``state``; its own answer tells little and late.
 
         Raises ``BenchmarkError`` where the state does not come.
         """
         deadline = time.monotonic() + TIMEOUT_S
         try:
-            self.ask(f"host:connect:{serial}")
-            while (found := self.states().get(serial)) != state:
-                if time.monotonic() > deadline:
-                    raise BenchmarkError(
-                        f"adb server {self.host}:{self.port} has {serial} as {found or 'unknown'}"
-                        f" instead of {state}; restart that server"
-                    )
-                time.sleep(POLL_S)
+            with self._sent(f"host:connect:{serial}"):
+                while (found := self.states().get(serial)) != state:
+                    if time.monotonic() > deadline:
+                        raise BenchmarkError(
+                            f"adb server {self.host}:{self.port} has {serial} as"
+                            f" {found or 'unknown'} instead of {state}; restart that server"
+                        )
+                    time.sleep(POLL_S)
         except OSError as error:
             raise self._gone(error) from error
 

@@ -3,7 +3,8 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,13 @@ from edgezoo.devices.simphone.fixtures import NO_ADB, free_port, kill_server
 from edgezoo.devices.simphone.server import QUIET, AdbServer, bundled_adb
 
 COMMAND_TIMEOUT_S = 60.0
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + COMMAND_TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.01)
 
 
 def found_adbs() -> list[Path]:

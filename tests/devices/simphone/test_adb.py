@@ -1,5 +1,6 @@
 """What real adb binaries do with the phone when nothing is wrong."""
 
+import contextlib
 import filecmp
 import json
 import os
@@ -15,7 +16,7 @@ import pytest
 from edgezoo.devices.simphone import SIMULATED, SimulatedPhone
 from edgezoo.devices.simphone.control import described
 from edgezoo.devices.simphone.init import descendants
-from tests.devices.simphone.conftest import Adb, Done
+from tests.devices.simphone.conftest import Adb, Done, wait_until
 
 FOLDER = "/data/local/tmp"
 Shell = Callable[[str], Done]
@@ -215,8 +216,8 @@ def test_reboot(adb: Adb, phone: SimulatedPhone, shell: Shell) -> None:
     before = shell("cat /proc/sys/kernel/random/boot_id").out
     boots = phone.boots
     assert adb("-s", phone.serial, "reboot").code == 0
-    while phone.boots == boots or adb.server.states().get(phone.serial) != "device":
-        pass
+    wait_until(lambda: phone.boots > boots)
+    wait_until(lambda: adb.server.states().get(phone.serial) == "device")
     after = shell("cat /proc/sys/kernel/random/boot_id").out
     assert len(after) == len(before) == 37 and after != before
     assert shell(f"ls {FOLDER}").out == "stays\n"
@@ -258,23 +259,22 @@ def test_a_slow_phone_stops_again_and_again(
         busy = adb.start("-s", slow.serial, "shell", "while :; do :; done")
         assert slow.machine is not None
         slow.set(speed=0.3)
-        assert _wait_for_states(slow.machine.outer_pid) == {"stopped", "running"}
+        pid = slow.machine.outer_pid
+        wait_until(lambda: "T" in states_below(pid))
+        wait_until(lambda: "R" in states_below(pid))
         slow.set(speed=1.0)
+        wait_until(lambda: not any("T" in states_below(pid) for _ in range(100)))
         busy.kill()
         busy.communicate()
 
 
-def _wait_for_states(ancestor: int) -> set[str]:
-    """Return once a descendant was seen stopped and was seen running, which needs no clock."""
-    seen: set[str] = set()
-    while seen != {"stopped", "running"}:
-        for pid in descendants(ancestor):
-            try:
-                state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-            except OSError:
-                continue
-            seen |= {"T": {"stopped"}, "R": {"running"}}.get(state, set())
-    return seen
+def states_below(ancestor: int) -> set[str]:
+    """Return the states of a process's descendants: R runs, T is stopped."""
+    states = set()
+    for pid in descendants(ancestor):
+        with contextlib.suppress(OSError):
+            states.add(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0])
+    return states
 
 
 def test_described_as_json(phone: SimulatedPhone) -> None:

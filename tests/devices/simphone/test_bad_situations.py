@@ -14,7 +14,7 @@ import pytest
 
 from edgezoo.devices.simphone import SITUATIONS, SimulatedPhone
 from edgezoo.devices.simphone.fixtures import kill_server
-from tests.devices.simphone.conftest import Adb, Done
+from tests.devices.simphone.conftest import Adb, Done, wait_until
 
 FOLDER = "/data/local/tmp"
 UNAUTHORIZED = (
@@ -60,6 +60,10 @@ def program(adb: Adb, phone: SimulatedPhone, tmp_path: Path) -> str:
     script.chmod(0o755)
     assert adb("-s", phone.serial, "push", script, f"{FOLDER}/program").code == 0
     return f"{FOLDER}/program"
+
+
+def is_plugged(adb: Adb, phone: SimulatedPhone) -> bool:
+    return adb.server.states().get(phone.serial) == "device"
 
 
 def put(phone: SimulatedPhone, name: str) -> None:
@@ -113,6 +117,7 @@ def test_the_server_dies(phone: SimulatedPhone, adb: Adb, lost: int) -> None:  #
         out, err = running.communicate(timeout=60)
     assert adb.serve() == 0
     assert (running.returncode, out, err) == (lost, b"", b"")
+    wait_until(lambda: is_plugged(adb, phone))  # as a phone on a cable comes back
 
 
 def test_reboot_while_it_runs(adb: Adb, phone: SimulatedPhone, lost: int) -> None:  # 14
@@ -132,8 +137,7 @@ def test_link_lost_in_push(adb: Adb, phone: SimulatedPhone, old: bool, blob: Pat
     message = "couldn't read from device" if old else "failed to read copy response: EOF"
     assert done.code == 1 and message in done.all
     assert 0 < (phone.tree.root / "data/local/tmp/blob").stat().st_size < 4_000_000
-    while adb.server.states().get(phone.serial) != "device":  # it comes back by itself
-        pass
+    wait_until(lambda: is_plugged(adb, phone))  # it comes back by itself
     assert adb("-s", phone.serial, "push", blob, FOLDER).code == 0
 
 
@@ -269,8 +273,7 @@ def test_hang(adb: Adb, phone: SimulatedPhone, program: str) -> None:  # 26
         running.send_signal(signal.SIGKILL)
         running.communicate()
     # adb's death ends it here, since the program is the shell itself
-    while adb("-s", phone.serial, "shell", f"kill -0 {pid}").code == 0:
-        pass
+    wait_until(lambda: adb("-s", phone.serial, "shell", f"kill -0 {pid}").code != 0)
 
 
 def test_throttled(adb: Adb, phone: SimulatedPhone) -> None:  # 27
