@@ -156,8 +156,8 @@ class SimulatedPhone:
     def _boot(self) -> None:
         trees.write_boot(self.tree.root)
         self._booted = time.monotonic()
-        self.boots += 1
         self.machine = Machine(self.tree, lambda: self.reboot(wait=False))
+        self.boots += 1
         self.machine.pace(self.conditions.speed)
 
     def _tick(self) -> None:

@@ -78,7 +78,10 @@ class Adb:
         )
 
 
-@pytest.fixture(scope="session", params=found_adbs() or [None], ids=str)
+ADBS: list[Path | None] = [*found_adbs()] or [None]
+
+
+@pytest.fixture(scope="session", params=ADBS, ids=str)
 def adb(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adb]:
     if request.param is None:
         pytest.skip(NO_ADB)

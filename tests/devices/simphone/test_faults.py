@@ -12,8 +12,8 @@ from edgezoo.devices.simphone import (
     ProgramFault,
     SimulatedPhone,
 )
-from edgezoo.devices.simphone.fleet import merged
 from edgezoo.devices.simphone.faults import script_settings, spoil
+from edgezoo.devices.simphone.fleet import merged
 from edgezoo.errors import UsageError
 
 TMP = "/data/local/tmp"
