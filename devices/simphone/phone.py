@@ -206,8 +206,10 @@ class SimulatedPhone:
             for connection in self._connected():
                 connection.link.faults_changed()
         if self.faults.state != before.state:
-            self.drop()
-            self._plug(again=True)
+            with self._changing:
+                self._cut()
+                if self._listener is not None:  # else whoever plugs it in again does it
+                    self._plug(again=True)
 
     def heal(self) -> None:
         """Take every fault and every condition back."""
@@ -278,7 +280,8 @@ class SimulatedPhone:
             return
         if again:
             self.server.disconnect(self.serial)
-        self.server.connect(self.serial, self.faults.state)
+        frozen = self.faults.freeze_after_bytes == 0  # nobody answers the server
+        self.server.connect(self.serial, "offline" if frozen else self.faults.state)
 
     def _stay_plugged(self) -> None:
         """Connect to a server that was killed and started again, as a phone on a cable does."""

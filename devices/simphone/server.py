@@ -19,6 +19,7 @@ from edgezoo.errors import BenchmarkError, UsageError
 
 DEFAULT_PORT = 5037
 TIMEOUT_S = 20.0
+CONNECT_ATTEMPTS, CONNECT_TIMEOUT_S = 5, 4.0
 POLL_S = 0.02
 # For servers of tests: without these one looks for phones in the network, which takes it seconds.
 QUIET = {"ADB_MDNS": "0", "ADB_MDNS_AUTO_CONNECT": "0", "ADB_LIBUSB": "0"}
@@ -94,18 +95,27 @@ class AdbServer:
 
         Raises ``BenchmarkError`` where the state does not come.
         """
-        deadline = time.monotonic() + TIMEOUT_S
+        found = None
         try:
-            with self._sent(f"host:connect:{serial}"):
-                while (found := self.states().get(serial)) != state:
-                    if time.monotonic() > deadline:
-                        raise BenchmarkError(
-                            f"adb server {self.host}:{self.port} has {serial} as"
-                            f" {found or 'unknown'} instead of {state}; restart that server"
-                        )
-                    time.sleep(POLL_S)
+            for _ in range(CONNECT_ATTEMPTS):
+                with self._sent(f"host:connect:{serial}"):
+                    found = self._await_state(serial, state)
+                if found == state:
+                    return
+                self.disconnect(serial)  # else it would only say that it is connected
         except OSError as error:
             raise self._gone(error) from error
+        raise BenchmarkError(
+            f"adb server {self.host}:{self.port} has {serial} as {found or 'unknown'} instead of"
+            f" {state}; restart that server"
+        )
+
+    def _await_state(self, serial: str, state: str) -> str | None:
+        """Return the phone's state once it is ``state``, or another one after a while."""
+        deadline = time.monotonic() + CONNECT_TIMEOUT_S
+        while (found := self.states().get(serial)) != state and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+        return found
 
     def disconnect(self, serial: str) -> None:
         """Make the server forget a phone; one that it does not know is no mistake."""
