@@ -8,7 +8,7 @@ left there is never overwritten without ``force``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from edgezoo.devices.runners.build import BuiltRunner
+    from edgezoo.devices.phones import Phone
     from edgezoo.samples import PhotoSet
 
     Named = str | Path | nn.Module | ModelSpec
@@ -127,6 +128,24 @@ def load_weights(
     from edgezoo.models.load import load_weights as load
 
     return load(model, source, flavour, progress)
+
+
+def devices(
+    *, adb: str | Path | None = None, servers: Sequence[str] = (), progress: Progress = _silent
+) -> tuple[Phone, ...]:
+    """Return the phones that adb sees, each with its state; those that are ready tell what they are.
+
+    ``adb`` is the binary, found by itself where it is not given; ``servers`` are adb servers as
+    HOST:PORT, without any the one that adb itself would use. ``devices.phones.watch_phones`` yields
+    the same after every change.
+
+    Raises:
+        DeviceError: no adb, or a server that does not start or answer.
+        UsageError: a server that is not of the form HOST:PORT.
+    """
+    from edgezoo.devices.phones import find_phones
+
+    return find_phones(adb, servers, progress)
 
 
 def convert(

@@ -35,9 +35,7 @@ class Adb:
     protocol: int
 
 
-def find_adb(
-    given: str | Path | None = None, environment: Mapping[str, str] = os.environ
-) -> Adb:
+def find_adb(given: str | Path | None = None, environment: Mapping[str, str] = os.environ) -> Adb:
     """Return the adb of ``--adb``, else of the first place that has one; see ``places``.
 
     A path that was named and is no adb is an error, never passed over.
@@ -51,9 +49,7 @@ def find_adb(
     raise DeviceError(Failure("tool_missing", f"no adb binary is found by {looked}"))
 
 
-def places(
-    given: str | Path | None, environment: Mapping[str, str]
-) -> Iterator[tuple[str, Path]]:
+def places(given: str | Path | None, environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
     """Yield what may be adb, best first; the first two are as the user says, existing or not."""
     if given is not None:
         yield "--adb", Path(given)

@@ -13,7 +13,7 @@ import re
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -66,7 +66,9 @@ def parse_server(text: str) -> Server:
     if not host and not port.isdigit():
         host, port = port, str(PORT)
     if not port.isdigit() or not 0 < int(port) < 65536:
-        raise UsageError(f"adb server {text!r} is not of the form HOST:PORT, such as localhost:5037")
+        raise UsageError(
+            f"adb server {text!r} is not of the form HOST:PORT, such as localhost:5037"
+        )
     return Server(host.strip("[]") or "127.0.0.1", int(port))
 
 
@@ -76,6 +78,11 @@ def default_server(environment: Mapping[str, str] = os.environ) -> Server:
         return parse_server(environment["ADB_SERVER_SOCKET"])
     host = environment.get("ANDROID_ADB_SERVER_ADDRESS") or "127.0.0.1"
     return parse_server(f"{host}:{environment.get('ANDROID_ADB_SERVER_PORT') or PORT}")
+
+
+def chosen_servers(names: Sequence[str]) -> tuple[Server, ...]:
+    """Return the servers of ``--adb-server``, each once, or adb's own where none is named."""
+    return tuple(dict.fromkeys(map(parse_server, names))) or (default_server(),)
 
 
 def ensure_running(server: Server, adb: Adb) -> None:
@@ -160,13 +167,15 @@ def parse_listing(text: str) -> tuple[Listed, ...]:
     """Return the lines of ``adb devices -l``, its heading left out."""
     rows = []
     for line in text.splitlines():
-        if line.startswith("List of devices") or line.startswith("* ") or not line.strip():
+        if line.startswith(("List of devices", "* ")) or not line.strip():
             continue
         # A phone without a serial is listed as (no serial number), or as question marks.
         serial, rest = re.match(r"(\(no serial number\)|\S+)\s*(.*)", line.strip()).groups()  # type: ignore[union-attr]  # a line that is not blank matches
         state = next((s for s in STATES if rest == s or rest.startswith((s + " ", s + ";"))), None)
         words = rest[len(state or "") :].strip()
-        details = dict(re.findall(r"(?:^|\s)([a-z_]+):(\S+)", re.sub(r"\[.*?\]|\(.*?\)", "", words)))
+        details = dict(
+            re.findall(r"(?:^|\s)([a-z_]+):(\S+)", re.sub(r"\[.*?\]|\(.*?\)", "", words))
+        )
         explanation = words.split("; see")[0].strip() if words.startswith(("(", ";")) else ""
         rows.append(Listed(serial, state or "unknown", details, explanation))
     return tuple(rows)

@@ -7,7 +7,7 @@ ends one, whatever happens, and no environment variable leads it elsewhere.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,7 +30,7 @@ class AdbTransport:
 
     adb: Adb
     serial: str
-    server: Server = Server()
+    server: Server = field(default_factory=Server)
     folder: str = FOLDER
     name: Literal["adb"] = "adb"
 

@@ -82,9 +82,7 @@ def clear_cache(transport: Transport, keep: Iterable[str] = ()) -> None:
     remove(transport, [f"{transport.folder}/{name}" for name in cached if name not in kept])
 
 
-def _is_there(
-    transport: Transport, remote: str, digest: str, size: int, executable: bool
-) -> bool:
+def _is_there(transport: Transport, remote: str, digest: str, size: int, executable: bool) -> bool:
     quoted = shlex.quote(remote)
     test = f"[ -f {quoted} ]" + (f" && [ -x {quoted} ]" if executable else "")
     asked = _ended(transport.run(f"{test} && {_DIGEST.format(quoted)}", SHORT_S))

@@ -10,9 +10,7 @@ QUESTION_S = 10.0
 PAUSE_S = 1.0
 
 
-def explain_loss(
-    transport: Transport, lost: Completed, patience_s: float, clock: Clock
-) -> Failure:
+def explain_loss(transport: Transport, lost: Completed, patience_s: float, clock: Clock) -> Failure:
     """Wait at most ``patience_s`` until the device answers again; say what had happened.
 
     ``device_rebooted`` where it comes back in another boot than the one in which ``lost`` started,

@@ -19,6 +19,8 @@ from edgezoo.devices.transports.process import LARGEST_OUTPUT, Ended
 from edgezoo.devices.transports.transport import Completed
 
 START, END = "EZ_START", "EZ_END"
+# The words of one process of edgezoo begin alike, so what it left on a device can be told apart.
+OWNER = secrets.token_hex(4)
 
 # adbd and sshd make each command the leader of a session, so its group is all that it started.
 _SCRIPT = """\
@@ -64,7 +66,7 @@ class Wrapped:
 def wrap(command: str | Sequence[str], folder: str) -> Wrapped:
     """Wrap a script, or an argument list, for a device whose folder of edgezoo's is ``folder``."""
     text = command if isinstance(command, str) else shlex.join(command)
-    word = secrets.token_hex(8)
+    word = OWNER + secrets.token_hex(6)
     script = _SCRIPT.format(
         command=text, folder=shlex.quote(folder), word=word, start=START, end=END
     )
@@ -83,10 +85,10 @@ def unwrap(ended: Ended, word: str, timeout_s: float) -> Completed:
     one that did not is ``timeout``, ``bad_output`` or the general ``link_lost``; the transport
     knows better where the carrier complained.
     """
-    begin = re.match(rb"EZ_START %s ?([\w-]*)\r?\n" % word.encode(), ended.stdout)
+    begin = re.match(rb"%s %s ?([\w-]*)\r?\n" % (START.encode(), word.encode()), ended.stdout)
     body = ended.stdout[begin.end() if begin else 0 :]
     boot_id = begin[1].decode() if begin else ""
-    marks = list(re.finditer(rb"\r?\nEZ_END %s rc=(\d+)\r?\n" % word.encode(), body))
+    marks = list(re.finditer(rb"\r?\n%s %s rc=(\d+)\r?\n" % (END.encode(), word.encode()), body))
     if marks and ended.returncode == 0:
         output = body[: marks[-1].start()]
         return Completed(output, ended.stderr, int(marks[-1][1]), ended=True, boot_id=boot_id)
