@@ -10,12 +10,15 @@ from edgezoo.errors import UsageError
 from edgezoo.measurement import CORE_CHOICES, Cluster
 
 
+HIGHEST_CORE = 1023  # Linux on Arm has no more; a garbled number must not become a huge mask
+
+
 def parse_cores(text: str) -> tuple[int, ...]:
     """Return the core numbers of a kernel list such as ``0-3,7`` or ``0 1 2 3``."""
     cores: list[int] = []
-    for first, last in re.findall(r"(\d+)(?:-(\d+))?", text):
-        cores += range(int(first), min(int(last or first), int(first) + 1023) + 1)
-    return tuple(cores)
+    for first, last in re.findall(r"\b(\d{1,4})(?:-(\d{1,4}))?\b", text):
+        cores += range(int(first), min(int(last or first), HIGHEST_CORE) + 1)
+    return tuple(core for core in cores if core <= HIGHEST_CORE)
 
 
 def clusters_of(tree: Mapping[str, str]) -> tuple[Cluster, ...]:
@@ -27,17 +30,23 @@ def clusters_of(tree: Mapping[str, str]) -> tuple[Cluster, ...]:
     khz: dict[int, int] = {}
     for path, value in tree.items():
         policy = re.fullmatch(r"cpufreq/policy\d+/related_cpus", path)
-        highest = tree.get(path.replace("related_cpus", "cpuinfo_max_freq"), "")
-        if policy and highest.isdigit():
-            khz |= dict.fromkeys(parse_cores(value), int(highest))
+        highest = frequency_khz(tree.get(path.replace("related_cpus", "cpuinfo_max_freq"), ""))
+        if policy and highest:
+            khz |= dict.fromkeys(parse_cores(value), highest)
     for path, value in tree.items():
-        core = re.fullmatch(r"cpu(\d+)/cpufreq/cpuinfo_max_freq", path)
-        if core and value.isdigit():
-            khz.setdefault(int(core[1]), int(value))
+        core = re.fullmatch(r"cpu(\d{1,3})/cpufreq/cpuinfo_max_freq", path)
+        highest = frequency_khz(value)
+        if core and highest:
+            khz.setdefault(int(core[1]), highest)
     return tuple(
         Cluster(tuple(sorted(core for core in khz if khz[core] == speed)), round(speed / 1000))
         for speed in sorted(set(khz.values()))
     )
+
+
+def frequency_khz(text: str) -> int | None:
+    """Return a frequency as the kernel writes it, or ``None`` for anything else."""
+    return int(text) if re.fullmatch(r"\d{1,9}", text) else None
 
 
 def core_mask(choice: str, clusters: Sequence[Cluster], cores: int) -> int | None:

@@ -74,7 +74,7 @@ def chip(properties: Mapping[str, str], cpuinfo: str) -> str:
 
 def memory_mib(meminfo: str) -> int:
     """Return the total of /proc/meminfo in MiB, 0 where it is not told."""
-    total = re.search(r"(?m)^MemTotal:\s*(\d+) kB", meminfo)
+    total = re.search(r"(?m)^MemTotal:\s*(\d{1,12}) kB", meminfo)
     return int(total[1]) >> 10 if total else 0
 
 

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgezoo.devices.failures import DeviceError, Failure
+from edgezoo.devices.transports.recovery import stop_leftovers
 from edgezoo.devices.transports.transport import Completed, Transport
-from edgezoo.devices.transports.wrap import OWNER, stop_script
+from edgezoo.devices.transports.wrap import OWNER
 
 ANSWER_S = 15.0
 VALID_S = 1800.0  # until it must be renewed
@@ -193,10 +194,8 @@ class DeviceLock:
 
     def _break(self, holder: Holder) -> None:
         """End what the dead owner left running, put the screen's setting back, remove its lock."""
-        listed = self.transport.run(f"ls {self._folder}/run 2>/dev/null", ANSWER_S)
-        for word in listed.text.split():
-            if holder.owner and re.fullmatch(rf"{holder.owner}[0-9a-f]+", word):
-                self.transport.run(stop_script(word, self.transport.folder), ANSWER_S)
+        if holder.owner:
+            stop_leftovers(self.transport, holder.owner)
         owner = shlex.quote(holder.owner)
         self.transport.run(_BREAK.format(folder=self._folder, owner=owner), ANSWER_S)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from edgezoo.devices.cores import frequency_khz
 from edgezoo.devices.identity import load, parse_tree
 from edgezoo.measurement import Conditions
 
@@ -31,13 +32,12 @@ def conditions_of(parts: Mapping[str, str], taken_at: str) -> Conditions:
     )
     battery = parts.get("battery", "")
     power = parts.get("power", "")
-    frequencies = parse_tree(parts.get("mhz", "")).items()
     by_core = {
-        int(core[1]): round(int(khz) / 1000)
-        for path, khz in frequencies
-        if (core := re.match(r"cpu(\d+)/", path)) and khz.isdigit()
+        int(core[1]): round(khz / 1000)
+        for path, text in parse_tree(parts.get("mhz", "")).items()
+        if (core := re.match(r"cpu(\d{1,3})/", path)) and (khz := frequency_khz(text))
     }
-    status = re.search(r"(?m)^\s*Thermal Status: (\d+)", parts.get("thermal", ""))
+    status = re.search(r"(?m)^\s*Thermal Status: (\d)\b", parts.get("thermal", ""))
     return Conditions(
         taken_at=taken_at,
         thermal_status=int(status[1]) if status else None,
@@ -61,7 +61,7 @@ def temperatures(thermalservice: str, zones: str) -> Iterator[tuple[str, float]]
     """
     _, current, rest = thermalservice.partition("Current temperatures from HAL")
     text = rest.partition("Current cooling devices")[0] if current else thermalservice
-    found = re.findall(r"Temperature\{mValue=([-\d.]+), mType=(-?\d+), mName=([^,}]*)", text)
+    found = re.findall(r"Temperature\{mValue=([-\d.]+), mType=(-?\d{1,3}), mName=([^,}]*)", text)
     readings = [(name, _number(v)) for v, kind, name in found if int(kind) in COMPUTING_TYPES]
     if not readings:
         readings = [
@@ -96,7 +96,7 @@ def low_power_mode(power: str, setting: str) -> bool | None:
 
 def _field(battery: str, name: str) -> int | None:
     # The first one: some makers append a second, raw block.
-    found = re.search(rf"(?m)^\s*{name}: (-?\d+)\s*$", battery)
+    found = re.search(rf"(?m)^\s*{name}: (-?\d{{1,9}})\s*$", battery)
     return int(found[1]) if found else None
 
 

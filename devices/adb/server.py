@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import socket
 import subprocess
 import tempfile
@@ -26,6 +27,7 @@ from edgezoo.errors import UsageError
 PORT = 5037
 ANSWER_S = 5.0
 START_S = 30.0
+QUIET_S = 2.0
 
 State = Literal[
     "device", "unauthorized", "authorizing", "connecting", "offline", "no permissions",
@@ -149,17 +151,15 @@ def query(server: Server, service: str) -> bytes:
 
 
 def track(server: Server) -> Iterator[tuple[Listed, ...]]:
-    """Yield what is connected, now and after every change, until the server ends.
+    """Yield what is connected, now, after every change and at least every ``QUIET_S``.
 
-    Raises ``OSError`` where no server answers.
+    Never ends by itself. Raises ``OSError`` where no server answers, or no longer.
     """
     with closing(_open(server, "host:track-devices-l")) as link:
-        link.settimeout(None)
         while True:
-            try:
-                text = _text(link)
-            except ConnectionError:
-                return
+            # adb 29 does not tell of a phone that becomes unauthorized, so it is asked as well.
+            told, _, _ = select.select([link], [], [], QUIET_S)
+            text = _text(link) if told else query(server, "host:devices-l")
             yield parse_listing(text.decode(errors="replace"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from edgezoo.devices.adb.server import Listed, Server, track
 
 Lists = tuple[tuple[Server, tuple[Listed, ...]], ...]
+Changes = queue.Queue[tuple[Server, tuple[Listed, ...]]]
 
 RETRY_S = 1.0
 
@@ -18,12 +20,11 @@ def watch(servers: Sequence[Server]) -> Iterator[Lists]:
 
     A server that ends has no phones until it is back; none is started.
     """
-    changed: queue.Queue[tuple[Server, tuple[Listed, ...]]] = queue.Queue()
+    changed: Changes = queue.Queue()
     stop = threading.Event()
     for server in servers:
-        threading.Thread(
-            target=_follow, args=(server, changed, stop), name=f"adb {server}", daemon=True
-        ).start()
+        follower = threading.Thread(target=_follow, args=(server, changed, stop), daemon=True)
+        follower.start()
     known: dict[Server, tuple[Listed, ...]] = {}
     try:
         while True:
@@ -31,22 +32,18 @@ def watch(servers: Sequence[Server]) -> Iterator[Lists]:
             if known.get(server) == listed:
                 continue
             known[server] = listed
-            if len(known) == len(set(servers)):  # each has answered once
+            if len(known) == len(servers):  # each has answered once
                 yield tuple((server, known[server]) for server in servers)
     finally:
         stop.set()
 
 
-def _follow(
-    server: Server, changed: queue.Queue[tuple[Server, tuple[Listed, ...]]], stop: threading.Event
-) -> None:
+def _follow(server: Server, changed: Changes, stop: threading.Event) -> None:
     while not stop.is_set():
-        try:
+        with contextlib.suppress(OSError):
             for listed in track(server):
                 changed.put((server, listed))
                 if stop.is_set():
                     return
-        except OSError:
-            pass
         changed.put((server, ()))
         stop.wait(RETRY_S)

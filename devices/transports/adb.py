@@ -62,10 +62,12 @@ class AdbTransport:
             ensure_running(self.server, self.adb)
         except DeviceError:  # the next command will tell
             return
-        # A new server does not know the phones of the old one that are on the network.
         if is_network(self.serial):
+            # `adb reconnect` forgets a phone on the network (36.0.0), and a new server never knew it.
+            self._adb("disconnect", self.serial, timeout_s=RECONNECT_S, device=False)
             self._adb("connect", self.serial, timeout_s=RECONNECT_S, device=False)
-        self._adb("reconnect", timeout_s=RECONNECT_S)
+        else:
+            self._adb("reconnect", timeout_s=RECONNECT_S)
 
     def _adb(self, *arguments: str, timeout_s: float, device: bool = True) -> Ended:
         server = ("-H", self.server.host, "-P", str(self.server.port))
