@@ -9,7 +9,6 @@ from edgezoo.devices.failures import DeviceError, Failure
 from edgezoo.errors import UsageError
 from edgezoo.measurement import CORE_CHOICES, Cluster
 
-
 HIGHEST_CORE = 1023  # Linux on Arm has no more; a garbled number must not become a huge mask
 
 

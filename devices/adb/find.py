@@ -59,7 +59,7 @@ def places(given: str | Path | None, environment: Mapping[str, str]) -> Iterator
         path = Path(environment.get(variable, ""), "platform-tools", "adb")
         if environment.get(variable) and path.is_file():
             yield variable, path
-    on_path = shutil.which("adb", path=environment.get("PATH"))
+    on_path = shutil.which("adb", path=environment.get("PATH", ""))
     if on_path:
         yield "PATH", Path(on_path)
     wheel = find_spec("adbutils")  # looks for it, does not import it

@@ -44,7 +44,9 @@ class Dump:
         }
 
 
-ARM_CORE = "processor\t: 0\nBogoMIPS\t: 38.40\nFeatures\t: fp asimd evtstrm aes\nCPU part\t: 0xd46\n"
+ARM_CORE = (
+    "processor\t: 0\nBogoMIPS\t: 38.40\nFeatures\t: fp asimd evtstrm aes\nCPU part\t: 0xd46\n"
+)
 
 DUMPS: Mapping[str, Dump] = {
     "Google, Android 14": Dump(

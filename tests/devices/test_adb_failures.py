@@ -83,8 +83,7 @@ SAID = [
     ),
     (
         15,
-        "blob: 1 file pushed, 0 skipped. 162.0 MB/s\n"
-        "adb: error: failed to read copy response: EOF",
+        "blob: 1 file pushed, 0 skipped. 162.0 MB/s\nadb: error: failed to read copy response: EOF",
         "push_failed",
         "check the cable",
     ),

@@ -52,7 +52,9 @@ def test_the_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_situation_1_no_adb() -> None:
-    with pytest.raises(DeviceError, match=r"no adb binary .* pip install 'edgezoo\[adb\]'") as caught:
+    with pytest.raises(
+        DeviceError, match=r"no adb binary .* pip install 'edgezoo\[adb\]'"
+    ) as caught:
         find_adb(None, {"PATH": ""})
     assert caught.value.failure.failure_class == "tool_missing"
 

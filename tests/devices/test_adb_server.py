@@ -138,7 +138,7 @@ def test_situation_12_a_server_that_does_not_start(tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         server = Server(port=unused.getsockname()[1])
-        with pytest.raises(DeviceError, match="does not start .*failed to start daemon") as caught:
+        with pytest.raises(DeviceError, match=r"does not start .*failed to start daemon") as caught:
             ensure_running(server, Adb(path, "PATH", "36.0.0", 41))
     assert caught.value.failure.failure_class == "tool_broken"
 

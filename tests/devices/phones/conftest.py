@@ -25,9 +25,9 @@ def binaries() -> list[Path]:
     return list(dict.fromkeys(path.resolve() for path in found))
 
 
-@pytest.fixture(scope="session", params=binaries() or [None], ids=str)
+@pytest.fixture(scope="session", params=binaries() or [""], ids=str)
 def adb(request: pytest.FixtureRequest) -> Adb:
-    if request.param is None:
+    if not request.param:
         pytest.skip(NO_ADB)
     return find_adb(request.param)
 
@@ -47,9 +47,7 @@ def own_environment(adb: Adb, tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 
 @pytest.fixture(autouse=True)
-def led_to_the_server(
-    own_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def led_to_the_server(own_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name in FOREIGN:
         monkeypatch.delenv(name, raising=False)
     for name, value in own_environment.items():

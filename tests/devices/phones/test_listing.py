@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgezoo import pipeline
+from edgezoo import doctor, pipeline
 from edgezoo.devices.adb.find import Adb
 from edgezoo.devices.adb.server import Server, ensure_running, version
 from edgezoo.devices.failures import DeviceError
@@ -168,3 +168,12 @@ def test_following_on_the_command_line(phone: SimulatedPhone, server: Server) ->
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def test_doctor_names_the_phone(phone: SimulatedPhone, server: Server) -> None:
+    phone.set(state="unauthorized")
+    found = {finding.name: finding for finding in doctor.phone_findings()}
+    assert found["adb server"].ok
+    entry = found[f"phone {phone.serial}"]
+    assert (entry.ok, entry.essential) == (False, False)
+    assert "tap Allow" in entry.fix
