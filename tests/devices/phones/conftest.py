@@ -25,9 +25,12 @@ def binaries() -> list[Path]:
     return list(dict.fromkeys(path.resolve() for path in found))
 
 
-@pytest.fixture(scope="session", params=binaries() or [""], ids=str)
+FOUND: list[Path | None] = [*binaries()]
+
+
+@pytest.fixture(scope="session", params=FOUND or [None], ids=str)
 def adb(request: pytest.FixtureRequest) -> Adb:
-    if not request.param:
+    if request.param is None:
         pytest.skip(NO_ADB)
     return find_adb(request.param)
 
