@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
-from edgezoo.devices.adb.find import Adb
-from edgezoo.devices.adb.server import Listed, Server, State, ensure_running, listing
+from edgezoo.devices.adb.find import Adb, find_adb
+from edgezoo.devices.adb.server import (
+    Listed,
+    Server,
+    State,
+    chosen_servers,
+    ensure_running,
+    listing,
+)
 from edgezoo.devices.adb.watch import watch
 from edgezoo.devices.failures import ADVICE, DeviceError, Failure
 from edgezoo.devices.survey import survey
@@ -61,6 +69,35 @@ class Phone:
     def ready(self) -> bool:
         """Whether commands can be run on it."""
         return self.state == READY
+
+
+def find_phones(
+    adb: str | Path | None, servers: Sequence[str], progress: Callable[[str], None]
+) -> tuple[Phone, ...]:
+    """Return the phones of the servers that are named (adb's own without any), described.
+
+    Raises:
+        DeviceError: no adb, or a server that does not start or answer.
+        UsageError: a server that is not of the form HOST:PORT.
+    """
+    chosen = chosen_servers(servers)
+    binary = find_adb(adb)
+    phones = list_phones(binary, chosen)
+    if any(phone.ready for phone in phones):
+        progress("asking the phones what they are")
+    return described(binary, phones, chosen)
+
+
+def watch_phones(
+    adb: str | Path | None = None, servers: Sequence[str] = ()
+) -> Iterator[tuple[Phone, ...]]:
+    """Yield what ``find_phones`` returns, at once and whenever a phone comes, goes or changes."""
+    chosen = chosen_servers(servers)
+    binary = find_adb(adb)
+    for server in chosen:
+        ensure_running(server, binary)
+    for phones in changes(chosen):
+        yield described(binary, phones, chosen)
 
 
 def list_phones(adb: Adb, servers: Sequence[Server]) -> tuple[Phone, ...]:

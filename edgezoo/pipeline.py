@@ -8,7 +8,7 @@ left there is never overwritten without ``force``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,8 +36,8 @@ from edgezoo.types import (
 if TYPE_CHECKING:
     from torch import nn
 
-    from edgezoo.devices.runners.build import BuiltRunner
     from edgezoo.devices.phones import Phone
+    from edgezoo.devices.runners.build import BuiltRunner
     from edgezoo.samples import PhotoSet
 
     Named = str | Path | nn.Module | ModelSpec

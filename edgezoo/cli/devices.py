@@ -35,10 +35,11 @@ def devices(
     Nothing is changed on a phone. An adb server is started where none runs, and never ended.
     """
     from edgezoo.cli import phones
+    from edgezoo.devices.phones import watch_phones
 
     servers = adb_server or ()
     if watch:
-        for found in pipeline.watch_devices(adb=adb, servers=servers):
+        for found in watch_phones(adb, servers):
             _show(found, as_json)
     else:
         answer(

@@ -94,7 +94,7 @@ VERDICT_STYLES = {"regression": "red", "no number": "red", "improvement": "green
 
 def changes(result: CompareResult) -> RenderableType:
     """Return one row per setting of two stores."""
-    table = _table("file", "device", "runner", "B / A", "95 % interval", "verdict", "",
+    table = empty_table("file", "device", "runner", "B / A", "95 % interval", "verdict", "",
                    left=("device", "runner", "verdict", ""))  # fmt: skip
     for change in result.changes:
         ratio, interval = numbers.ABSENT, numbers.ABSENT
