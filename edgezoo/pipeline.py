@@ -41,6 +41,7 @@ from edgezoo.types import (
 if TYPE_CHECKING:
     from torch import nn
 
+    from edgezoo.devices.phones import Phone
     from edgezoo.devices.runners.build import BuiltRunner
     from edgezoo.samples import PhotoSet
 
@@ -88,6 +89,24 @@ def load_weights(
     from edgezoo.models.load import load_weights as load
 
     return load(model, source, flavour, progress)
+
+
+def devices(
+    *, adb: str | Path | None = None, servers: Sequence[str] = (), progress: Progress = _silent
+) -> tuple[Phone, ...]:
+    """Return the phones that adb sees, each with its state; those that are ready tell what they are.
+
+    ``adb`` is the binary, found by itself where it is not given; ``servers`` are adb servers as
+    HOST:PORT, without any the one that adb itself would use. ``devices.phones.watch_phones`` yields
+    the same after every change.
+
+    Raises:
+        DeviceError: no adb, or a server that does not start or answer.
+        UsageError: a server that is not of the form HOST:PORT.
+    """
+    from edgezoo.devices.phones import find_phones
+
+    return find_phones(adb, servers, progress)
 
 
 def convert(

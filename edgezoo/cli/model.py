@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edgezoo.cli.tables import columns, millions, shape
+from edgezoo.cli.tables import empty_table, millions, shape
 from edgezoo.report import numbers
 from edgezoo.report.published import spell
 from edgezoo.types import LayerCount, ModelInfo, Preprocessing, Shape, WeightsSource
@@ -78,7 +78,7 @@ def _published(info: ModelInfo) -> Iterator[RenderableType]:
     Sources stand below because their names would leave no room for numbers on a narrow terminal.
     """
     rows = [info.published, *info.published.get("others", ())]
-    table = columns(
+    table = empty_table(
         "", "input", "top-1", "top-5", "parameters", "counted", "MACs", "counted", "off"
     )  # fmt: skip
     sources = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
@@ -143,7 +143,7 @@ def _counts(what: str, rows: Sequence[LayerCount]) -> RenderableType:
     """Return one row per stage or layer with its share, and the sum, which is the network."""
     params, macs = sum(row.params for row in rows), sum(row.macs for row in rows)
     kind = ("kind",) if what == "layer" else ()
-    table = columns(what, *kind, "output", "parameters", "", "MACs", "", left=kind)
+    table = empty_table(what, *kind, "output", "parameters", "", "MACs", "", left=kind)
     for row in (*rows, LayerCount("all", "", rows[-1].output, params, macs)):
         table.add_row(
             Text(row.name, "bold" if row.name == "all" else ""),

@@ -12,6 +12,7 @@ from edgezoo.errors import UsageError
 from edgezoo.types import FORMATS, Format, Shape
 
 NETWORK, PHOTOS, OUTPUT, TIMING = "Network", "Photos", "Output", "Timing"
+PHONES = "Phones"
 
 TFLITE, ALL_FORMATS = ["tflite"], [",".join(FORMATS)]
 
@@ -114,6 +115,27 @@ OutOption = Annotated[
 ForceOption = Annotated[
     bool,
     typer.Option("--force", help="Replace files made from other inputs.", rich_help_panel=OUTPUT),
+]
+AdbOption = Annotated[
+    str | None,
+    typer.Option(
+        "--adb",
+        metavar="FILE",
+        help="The adb binary; without it: EDGEZOO_ADB, ANDROID_HOME, PATH, the package adbutils.",
+        rich_help_panel=PHONES,
+        show_default=False,
+    ),
+]
+AdbServerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--adb-server",
+        metavar="HOST:PORT",
+        help="Phones at this adb server instead of this machine's, such as one behind an SSH "
+        "tunnel. Repeatable.",
+        rich_help_panel=PHONES,
+        show_default=False,
+    ),
 ]
 JsonOption = Annotated[
     bool,

@@ -14,7 +14,18 @@ from edgezoo.cli.options import parse_count, parse_latencies, parse_options
 from tests.cli.command import SHAPE, Cli
 
 HEAVY = ("torch", "numpy", "onnx", "onnxruntime", "ai_edge_litert", "PIL", "plotly", "scipy")
-VERBS = ("run", "convert", "quantize", "verify", "bench", "report", "list", "info", "doctor")
+VERBS = (
+    "run",
+    "convert",
+    "quantize",
+    "verify",
+    "bench",
+    "report",
+    "list",
+    "info",
+    "devices",
+    "doctor",
+)
 
 
 @pytest.mark.parametrize(
