@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgezoo import artifacts
 from edgezoo.errors import UsageError, VerificationError
-from edgezoo.measurement import BenchResult, CompareResult, Measurement, Plan
+from edgezoo.measurement import BenchResult, CompareResult, Measurement, Plan, Sweep
 from edgezoo.types import (
     FORMATS,
     SUFFIXES,
@@ -272,6 +272,53 @@ def bench(
     measurements = measure(
         [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)],
         plan or Plan(),
+        store=None if store is None else Path(store),
+        on_progress=lambda p: progress(f"timing: process {p.done + 1} of {p.total}, {p.artifact}"),
+    )
+    return BenchResult(measurements)
+
+
+def bench_reference(
+    models: str | Path | Sequence[str | Path],
+    *,
+    device: str = "cuda",
+    sweep: Sweep | None = None,
+    plan: Plan | None = None,
+    weights: str | None = None,
+    input: Shape | None = None,
+    options: Mapping[str, Any] | None = None,
+    store: str | Path | None = None,
+    progress: Progress = _silent,
+) -> BenchResult:
+    """Time networks as they are in PyTorch, and ONNX files, on a GPU as a reference.
+
+    ``models`` are zoo names, ``package.module:factory`` and .onnx files, ``device`` is ``cuda``,
+    ``cuda:N`` or ``torch-cpu``. ``weights``, ``input`` and ``options`` are those of ``convert``, for
+    every network. Every combination in ``sweep`` is one measurement.
+
+    Raises:
+        EdgezooError: one of its subclasses; nothing was measured, and why.
+    """
+    from edgezoo.devices.gpu.machine import find_gpu, look
+    from edgezoo.devices.gpu.settings import check_sweep
+    from edgezoo.devices.gpu.station import measure_references, reference_station
+
+    names = [str(m) for m in ([models] if isinstance(models, (str, Path)) else models)]
+    plan, sweep = plan or Plan(), sweep or Sweep()
+    check_sweep(sweep)
+    for name in names:
+        _refuse_unknown(name)
+    machine = look()
+    station = reference_station(machine, find_gpu(machine, device))
+    from edgezoo import stages
+
+    measurements = measure_references(
+        station,
+        stages.reference_subjects(
+            names, weights=weights, input=input, options=options, seed=plan.seed, progress=progress
+        ),
+        plan,
+        sweep,
         store=None if store is None else Path(store),
         on_progress=lambda p: progress(f"timing: process {p.done + 1} of {p.total}, {p.artifact}"),
     )
