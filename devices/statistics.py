@@ -31,7 +31,12 @@ LARGEST_DRIFT = 0.05
 DRIFT_P_VALUE = 0.05
 # What makes a GPU's number throttled, by NVML's names. The software power cap is not among them:
 # under load it is the normal state of many cards, and recorded.
-THROTTLING = ("hw_slowdown", "sw_thermal_slowdown", "hw_thermal_slowdown", "hw_power_brake_slowdown")
+THROTTLING = (
+    "hw_slowdown",
+    "sw_thermal_slowdown",
+    "hw_thermal_slowdown",
+    "hw_power_brake_slowdown",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +181,9 @@ def judge(
     states = [c.gpu for c in conditions if c.gpu is not None]
     reasons = sorted({r for s in states for r in s.throttle_reasons if r in THROTTLING})
     if reasons:
-        evidence = f"the GPU lowered its clocks ({', '.join(reasons)}) while it was measured ({basis})."
+        evidence = (
+            f"the GPU lowered its clocks ({', '.join(reasons)}) while it was measured ({basis})."
+        )
         return latency, Verdict("throttled", evidence)
     return latency, verdict(samples, latency, basis)
 

@@ -297,7 +297,7 @@ def bench_reference(
     every network. Every combination in ``sweep`` is one measurement.
 
     Raises:
-        EdgezooError: one of its subclasses; nothing was measured, and why.
+        EdgezooError: nothing was measured, and why.
     """
     from edgezoo.devices.gpu.machine import find_gpu, look
     from edgezoo.devices.gpu.settings import check_sweep
@@ -309,11 +309,11 @@ def bench_reference(
     for name in names:
         _refuse_unknown(name)
     machine = look()
-    station = reference_station(machine, find_gpu(machine, device))
+    gpu = find_gpu(machine, device)
     from edgezoo import stages
 
     measurements = measure_references(
-        station,
+        reference_station(machine, gpu),
         stages.reference_subjects(
             names, weights=weights, input=input, options=options, seed=plan.seed, progress=progress
         ),

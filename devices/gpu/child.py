@@ -89,9 +89,7 @@ def _carry_out(request: Request, setting: ReferenceSetting) -> Report:
     return Report(timed.samples, timed.facts, conditions=timed.conditions)
 
 
-def _prepared(
-    request: Request, setting: ReferenceSetting
-) -> Callable[[Stopwatch], Runnable]:
+def _prepared(request: Request, setting: ReferenceSetting) -> Callable[[Stopwatch], Runnable]:
     """Compute the reference on the CPU, and return what brings the model to the device."""
     import torch
 

@@ -53,7 +53,9 @@ def look() -> Machine:
             argv, capture_output=True, timeout=TIMEOUT_S, check=False, env=child_environment()
         )
     except subprocess.TimeoutExpired as error:
-        message = f"PyTorch did not find its devices within {TIMEOUT_S} s; run nvidia-smi to see why."
+        message = (
+            f"PyTorch did not find its devices within {TIMEOUT_S} s; run nvidia-smi to see why."
+        )
         raise BenchmarkError(message) from error
     line = done.stdout.rpartition(MARKER.encode())[2]
     if done.returncode or MARKER.encode() not in done.stdout:

@@ -185,9 +185,13 @@ EXECUTE: dict[str, Callable[[nn.Module, Tensor], tuple[Forward, Forward]]] = {
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's text that says something, or its type."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    return next((line.rstrip(".") for line in lines if line), type(error).__name__)
+    """Return the first line of an error's text that says something, with the next one where it
+    only leads to that; the error's type where there is no text.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].endswith(":"):
+        lines[0] = f"{lines[0]} {lines[1]}"
+    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def _arrays(output: object) -> Outputs:

@@ -9,4 +9,6 @@ from edgezoo.devices.runners.onnxruntime import ONNXRUNTIME
 from edgezoo.devices.runners.session import Runner
 from edgezoo.measurement import MeasuredFormat
 
-RUNNERS: Mapping[MeasuredFormat, Runner] = {runner.format: runner for runner in (LITERT, ONNXRUNTIME)}
+RUNNERS: Mapping[MeasuredFormat, Runner] = {
+    runner.format: runner for runner in (LITERT, ONNXRUNTIME)
+}

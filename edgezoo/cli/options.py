@@ -209,7 +209,9 @@ def parse_sweep(
     batches = _names(batch)
     wrong = [text for text in batches if not text.isdigit()]
     if wrong:
-        raise UsageError(f"--batch {', '.join(wrong)} is no whole number; write it as in 1,8,32,128")
+        raise UsageError(
+            f"--batch {', '.join(wrong)} is no whole number; write it as in 1,8,32,128"
+        )
     default = Sweep()
     return Sweep(
         cast("tuple[Execution, ...]", _names(execution)),

@@ -114,6 +114,7 @@ def changes(result: CompareResult) -> RenderableType:
 
 
 def latency_cells(latency: Latency | None) -> tuple[str, str, str]:
+    """Return the median, its interval and the 90th percentile as text."""
     if latency is None:
         return (numbers.ABSENT,) * 3
     low, high = latency.interval
