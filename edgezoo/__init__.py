@@ -3,9 +3,10 @@
 The Python API has the verbs of the command line; start with ``edgezoo.convert``.
 """
 
-from edgezoo.measurement import Plan
+from edgezoo.measurement import Plan, Sweep
 from edgezoo.pipeline import (
     bench,
+    bench_reference,
     compare_stores,
     convert,
     get_model,
@@ -22,7 +23,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Plan",
+    "Sweep",
     "bench",
+    "bench_reference",
     "compare_stores",
     "convert",
     "get_model",

@@ -290,22 +290,22 @@ def bench_reference(
     store: str | Path | None = None,
     progress: Progress = _silent,
 ) -> BenchResult:
-    """Time networks as they are in PyTorch, and ONNX files, on a GPU as a reference.
+    """Time networks as they are in PyTorch, and ONNX files, on a GPU, in every setting of ``sweep``.
 
     ``models`` are zoo names, ``package.module:factory`` and .onnx files, ``device`` is ``cuda``,
-    ``cuda:N`` or ``torch-cpu``. ``weights``, ``input`` and ``options`` are those of ``convert``, for
-    every network. Every combination in ``sweep`` is one measurement.
+    ``cuda:N`` or ``torch-cpu``; ``weights``, ``input`` and ``options`` are those of ``convert``.
 
     Raises:
         EdgezooError: nothing was measured, and why.
     """
-    from edgezoo.devices.gpu.machine import find_gpu, look
+    from edgezoo.devices.gpu.machine import check_device, find_gpu, look
     from edgezoo.devices.gpu.settings import check_sweep
     from edgezoo.devices.gpu.station import measure_references, reference_station
 
     names = [str(m) for m in ([models] if isinstance(models, (str, Path)) else models)]
     plan, sweep = plan or Plan(), sweep or Sweep()
     check_sweep(sweep)
+    check_device(device)
     for name in names:
         _refuse_unknown(name)
     machine = look()

@@ -64,16 +64,21 @@ def look() -> Machine:
     return from_json(Machine, json.loads(line))
 
 
+def check_device(device: str) -> None:
+    """Raise ``UsageError`` for a name that is no device of reference runs, whatever there is."""
+    kind, colon, number = device.partition(":")
+    if device != CPU and (kind != CUDA or (colon and not number.isdigit())):
+        raise UsageError(f"device {device!r} is not known; choose host, cuda, cuda:N or {CPU}")
+
+
 def find_gpu(machine: Machine, device: str) -> Gpu | None:
     """Return the GPU that ``cuda`` or ``cuda:N`` names, ``None`` for ``torch-cpu``.
 
-    Raises ``UsageError`` where there is none, or several and no choice.
+    The name was checked. Raises ``UsageError`` where there is none, or several and no choice.
     """
     if device == CPU:
         return None
-    kind, _, number = device.partition(":")
-    if kind != CUDA or (number and not number.isdigit()):
-        raise UsageError(f"device {device!r} is not known; choose host, cuda, cuda:N or {CPU}")
+    number = device.partition(":")[2]
     if not machine.gpus:
         raise UsageError(f"--device {device} needs an NVIDIA GPU, but {machine.reason}")
     if not number and len(machine.gpus) > 1:

@@ -201,7 +201,9 @@ def test_same_network_is_built_again() -> None:
     again = load_network(known.origin)
     assert all(
         torch.equal(a, b)
-        for a, b in zip(known.module.state_dict().values(), again.state_dict().values(), strict=True)
+        for a, b in zip(
+            known.module.state_dict().values(), again.state_dict().values(), strict=True
+        )
     )
 
 
@@ -218,7 +220,7 @@ def test_zoo_network_with_options_is_built_again() -> None:
 
 def test_module_objects_are_refused() -> None:
     loaded = load_model(torch.nn.Flatten(), weights=None, input=SHAPE)
-    with pytest.raises(UsageError, match="name it as package.module:factory"):
+    with pytest.raises(UsageError, match=r"name it as package\.module:factory"):
         network(loaded.name, loaded.origin)
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import stat
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,36 @@ def test_nvidia_smi_is_only_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     arguments = (tmp_path / "arguments").read_text().split()
     assert [a.partition("=")[0] for a in arguments] == ["--id", "--query-gpu", "--format"]
     assert arguments[0] == "--id=GPU-7"
+
+
+# The part of NVML's Python package that is used, of a card that does not tell its limit.
+NVML = """
+class NVMLError(Exception): pass
+NVML_CLOCK_GRAPHICS, NVML_CLOCK_MEM, NVML_TEMPERATURE_GPU = 0, 2, 0
+class Rates: gpu = 97
+def nvmlInit(): pass
+def nvmlShutdown(): pass
+def nvmlDeviceGetHandleByUUID(uuid):
+    if uuid != "GPU-7": raise NVMLError
+    return 7
+def nvmlDeviceGetPowerUsage(handle): return 412370
+def nvmlDeviceGetEnforcedPowerLimit(handle): raise NVMLError
+def nvmlDeviceGetUtilizationRates(handle): return Rates
+def nvmlDeviceGetClockInfo(handle, kind): return {0: 1980, 2: 2619}[kind]
+def nvmlDeviceGetTemperature(handle, sensor): return 61
+def nvmlDeviceGetCurrentClocksThrottleReasons(handle): return 0x24
+"""
+
+
+def test_nvml_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pynvml.py").write_text(NVML)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "pynvml", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))  # no nvidia-smi
+    reasons = ("sw_power_cap", "sw_thermal_slowdown")
+    assert read_state("GPU-7") == GpuState(1980, 2619, 61, 412.37, None, 97, reasons)
+    assert read_state("GPU-8") is None
+    sys.modules.pop("pynvml")
 
 
 @pytest.mark.parametrize(

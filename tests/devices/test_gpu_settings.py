@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from edgezoo.devices.gpu.machine import Gpu, Machine, find_gpu
+from edgezoo.devices.gpu.machine import Gpu, Machine, check_device, find_gpu
 from edgezoo.devices.gpu.settings import check_sweep, floor_db, settings, unsupported
 from edgezoo.devices.subjects import Subject
 from edgezoo.errors import UsageError
@@ -61,7 +61,7 @@ def test_files_keep_their_layout() -> None:
 
 
 def test_executions_of_others_are_refused() -> None:
-    with pytest.raises(UsageError, match="execution eager is not for net.onnx; choose from onnx"):
+    with pytest.raises(UsageError, match=r"execution eager is not for net\.onnx; choose"):
         settings(FILE, 1, Sweep(executions=("eager",)), FULL, H100)
 
 
@@ -108,14 +108,18 @@ def test_which_gpu_is_meant() -> None:
     assert find_gpu(FULL, "torch-cpu") is None
 
 
+@pytest.mark.parametrize("device", ["cuda:x", "cuda:", "cuda:-1", "gpu", "", "host"])
+def test_no_device_of_reference_runs(device: str) -> None:
+    with pytest.raises(UsageError, match=f"'{device}' is not known; choose host, cuda, cuda:N or"):
+        check_device(device)
+
+
 @pytest.mark.parametrize(
     ("machine", "device", "words"),
     [
         (NONE, "cuda", "--device cuda needs an NVIDIA GPU, but torch is built without CUDA"),
         (FULL, "cuda", "could be any of cuda:0 (NVIDIA H100 80GB HBM3), cuda:1 (Tesla T4)"),
         (BARE, "cuda:1", "there is no cuda:1; this machine has 1, from cuda:0 on"),
-        (BARE, "cuda:x", "'cuda:x' is not known"),
-        (BARE, "gpu", "'gpu' is not known"),
     ],
 )
 def test_no_gpu_is_chosen_silently(machine: Machine, device: str, words: str) -> None:
