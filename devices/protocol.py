@@ -53,6 +53,13 @@ class Course:
     earlier: Measurement | None = None
 
     @property
+    def title(self) -> str:
+        """The file's or network's name, with the setting of a reference run."""
+        setting = self.plan.reference
+        name = self.subject.path.name
+        return name if setting is None else f"{name}, {setting.label}"
+
+    @property
     def failed(self) -> bool:
         """Whether the last process gave no samples, which ends the course."""
         return bool(self.reports) and self.reports[-1].samples is None
@@ -111,8 +118,7 @@ def measure_at(
                 continue
             if on_progress is not None:
                 done, total = number * len(order) + place, plan.processes * len(order)
-                name = course.subject.path.name
-                on_progress(Progress(done, total, number + 1, name, station.device.name))
+                on_progress(Progress(done, total, number + 1, course.title, station.device.name))
             report = _run_once(station, course.subject, course.plan)
             journal.add(course.key, report)
             courses[index] = replace(course, reports=(*course.reports, report))
@@ -210,9 +216,7 @@ def _ends(reports: Sequence[Report]) -> tuple[Conditions, ...]:
 
 def _with_failure(draft: Measurement, course: Course) -> Measurement:
     number, last = len(course.reports), course.reports[-1]
-    message = (
-        f"{draft.artifact} failed in process {number} of {draft.plan.processes}: {last.message}."
-    )
+    message = f"{draft.title} failed in process {number} of {draft.plan.processes}: {last.message}."
     return replace(draft, message=message)
 
 

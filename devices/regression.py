@@ -85,8 +85,8 @@ def _change(
     gate: float,
     seed: int,
 ) -> Change:
-    reference = "" if setting.reference is None else f", {setting.reference.label}"
-    draft = Change(setting.artifact + reference, setting.device, setting.runner, "undecided", "")
+    title = (old or new)[0].title
+    draft = Change(title, setting.device, setting.runner, "undecided", "")
     absent = [name for name, group in (("A", old), ("B", new)) if not group]
     if absent:
         return replace(draft, verdict="missing", evidence=f"{absent[0]} has no measurement of it")

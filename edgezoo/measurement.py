@@ -340,6 +340,12 @@ class Measurement:
     energy: Energy | None = None
     throughput: Throughput | None = None
 
+    @property
+    def title(self) -> str:
+        """The artifact, and the setting of a reference run: "net, eager, fp16, batch 8"."""
+        reference = self.plan.reference
+        return self.artifact if reference is None else f"{self.artifact}, {reference.label}"
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -298,22 +298,17 @@ def bench_reference(
     Raises:
         EdgezooError: nothing was measured, and why.
     """
-    from edgezoo.devices.gpu.machine import check_device, find_gpu, look
-    from edgezoo.devices.gpu.settings import check_sweep
-    from edgezoo.devices.gpu.station import measure_references, reference_station
+    from edgezoo.devices.gpu.station import measure_references, open_station
 
     names = [str(m) for m in ([models] if isinstance(models, (str, Path)) else models)]
     plan, sweep = plan or Plan(), sweep or Sweep()
-    check_sweep(sweep)
-    check_device(device)
     for name in names:
         _refuse_unknown(name)
-    machine = look()
-    gpu = find_gpu(machine, device)
+    station = open_station(device, sweep)
     from edgezoo import stages
 
     measurements = measure_references(
-        reference_station(machine, gpu),
+        station,
         stages.reference_subjects(
             names, weights=weights, input=input, options=options, seed=plan.seed, progress=progress
         ),

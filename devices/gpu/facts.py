@@ -38,7 +38,7 @@ def _gpu(index: int) -> Gpu:
     import torch
 
     known = torch.cuda.get_device_properties(index)
-    uuid = f"GPU-{known.uuid}" if hasattr(known, "uuid") else ""
+    uuid = f"GPU-{str(known.uuid).removeprefix('GPU-')}" if hasattr(known, "uuid") else ""
     capability = (known.major, known.minor)
     return Gpu(index, known.name, uuid, known.total_memory >> 20, capability)
 
@@ -70,9 +70,16 @@ def _versions(torch_version: str) -> dict[str, str]:
             continue
     if torch.version.cuda is not None:
         found["cuda"] = torch.version.cuda
-    cudnn = torch.backends.cudnn.version() if torch.backends.cudnn.is_available() else None
+    cudnn = _cudnn_version()
     driver = driver_version()
     return found | {k: str(v) for k, v in (("cudnn", cudnn), ("driver", driver)) if v is not None}
+
+
+def _cudnn_version() -> int | None:
+    from torch.backends import cudnn
+
+    # torch has no types for these two
+    return cudnn.version() if cudnn.is_available() else None  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from pathlib import Path
 from edgezoo.devices.describe import describe_host
 from edgezoo.devices.gpu.child import CPU_DEVICE, MODULE, Request
 from edgezoo.devices.gpu.files import own_batch
-from edgezoo.devices.gpu.machine import CUDA, Gpu, Machine
-from edgezoo.devices.gpu.settings import floor_db, settings, unsupported
+from edgezoo.devices.gpu.machine import CUDA, Gpu, Machine, check_device, find_gpu, look
+from edgezoo.devices.gpu.settings import check_sweep, floor_db, settings, unsupported
 from edgezoo.devices.journal import Journal
 from edgezoo.devices.outcome import Report, failed
 from edgezoo.devices.processes import run_command
@@ -84,6 +84,17 @@ class ReferenceStation:
         )
 
 
+def open_station(device: str, sweep: Sweep) -> ReferenceStation:
+    """Return the station that ``device`` (``cuda``, ``cuda:N``, ``torch-cpu``) names.
+
+    Raises ``UsageError`` for a name or a sweep that makes no sense, and where there is no such GPU.
+    """
+    check_device(device)
+    check_sweep(sweep)
+    machine = look()
+    return reference_station(machine, find_gpu(machine, device))
+
+
 def reference_station(machine: Machine, gpu: Gpu | None) -> ReferenceStation:
     """Return the station of a GPU, or of PyTorch on the CPU (provenance ``host``)."""
     host = describe_host()
@@ -112,7 +123,7 @@ def measure_references(
     """Time networks and ONNX files in every setting of ``sweep``, one measurement for each.
 
     What a device, file or network cannot do is a failed measurement with its reason; the others go
-    on. ``sweep`` was checked (``settings.check_sweep``). Raises ``UsageError`` where nothing can be
+    on. ``sweep`` was checked by ``open_station``. Raises ``UsageError`` where nothing can be
     measured, before anything was.
     """
     check_plan(plan)

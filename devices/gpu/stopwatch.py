@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Any, Protocol
 
 from edgezoo.devices.runners.memory import peak_memory_mib
 
@@ -80,9 +80,10 @@ class CudaStopwatch:
         import torch
 
         torch.cuda.set_device(device)
-        self._stream = torch.cuda.Stream()
-        self._begin = torch.cuda.Event(enable_timing=True)
-        self._end = torch.cuda.Event(enable_timing=True)
+        cuda: Any = torch.cuda  # Any: torch has no types for streams and events
+        self._stream = cuda.Stream()
+        self._begin = cuda.Event(enable_timing=True)
+        self._end = cuda.Event(enable_timing=True)
         self._used_before = 0
 
     @property

@@ -82,6 +82,8 @@ def measure(
         sqnr_db = check_outputs(runnable)
         warmup_runs = warm_up(runnable.run, plan, stopwatch)
         before = conditions()
+        for _ in range(plan.warmup):  # the device was idle while they were read
+            stopwatch.time_ms(runnable.run)
         wall_ms, cpu_ms = _timed_runs(runnable.run, plan, stopwatch)
         stream = _streamed(runnable.run, batch, plan, stopwatch, median(wall_ms))
         after = conditions()

@@ -29,9 +29,7 @@ def references(taken: Sequence[Measurement]) -> RenderableType:
             numbers.ABSENT if memory is None else numbers.mebibytes(memory),
             Text(measurement.status, STATUS_STYLES[measurement.status]),
         )
-    notes = [
-        f"{m.artifact}, {_setting(m)}: {m.message}" for m in taken if m.status != "ok" and m.message
-    ]
+    notes = [f"{m.title}: {m.message}" for m in taken if m.status != "ok" and m.message]
     return Group(table, *(Text(note) for note in notes), *_conditions(taken))
 
 

@@ -41,13 +41,6 @@ class Timing:
     mark: str = ""
 
     @property
-    def name(self) -> str:
-        """What was measured: a file, or a network with its setting."""
-        reference = self.measurement.plan.reference
-        name = self.measurement.artifact
-        return name if reference is None else f"{name}, {reference.label}"
-
-    @property
     def shown_latency_ms(self) -> Latency | None:
         """The latency to print, whose ``doubt`` must stand beside it; a failed one has none."""
         return None if self.measurement.status == "failed" else self.measurement.latency_ms

@@ -53,8 +53,8 @@ def result_sections(data: ReportData, grouping: Grouping) -> Iterator[Section]:
         parts = [_group(group, number, grouping, data) for number, group in members]
         words = element("p", PROVENANCE_WORDS[provenance])
         yield _section(provenance, PROVENANCE_HEADINGS[provenance], fragment(words, *parts))
-    for provenance, members in groupby(grouping.references, key=lambda g: g.setting.provenance):
-        parts = [_reference(group, data) for group in members]
+    for provenance, groups in groupby(grouping.references, key=lambda g: g.setting.provenance):
+        parts = [_reference(group, data) for group in groups]
         words = element("p", REFERENCE_WORDS)
         anchor = f"reference-{provenance}"
         yield _section(anchor, REFERENCE_HEADINGS[provenance], fragment(words, *parts))

@@ -186,4 +186,4 @@ def _counted(
 
 def _label(timing: Timing, labels: Mapping[str, str]) -> str:
     reference = timing.measurement.plan.reference is not None
-    return timing.name if reference else labels[timing.entry.name]
+    return timing.measurement.title if reference else labels[timing.entry.name]

@@ -80,7 +80,7 @@ def _short(entry: ArtifactEntry) -> str:
 def label_timings(group: Group, labels: Mapping[str, str]) -> dict[str, str]:
     """Mark to label; rows of one artifact are told apart by their runner and delegate."""
     if group.setting.reference:
-        return {timing.mark: timing.name for timing in group.timings}
+        return {timing.mark: timing.measurement.title for timing in group.timings}
     uses = Counter(timing.entry.name for timing in group.timings)
     return {
         timing.mark: labels[timing.entry.name]

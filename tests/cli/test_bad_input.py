@@ -62,7 +62,10 @@ def convert(model: str, *more: object, out: object = "made") -> tuple[object, ..
         (("bench", "x.onnx", "--batch", 8), "--batch cannot be used on host; add --device cuda"),
         (("bench", "x.onnx", "--device", "tpu"), "device 'tpu' is not known; choose host, cuda"),
         (("bench", "x", "--device", "cuda", "--batch", "few"), "--batch few is no whole number"),
-        (("bench", "x", "--device", "cuda", "--precision", "fp8"), "'fp8' is not one of fp32, tf"),
+        (
+            ("bench", "mnasnet_a1", "--device", "cuda", "--precision", "fp8"),
+            "precision 'fp8' is not one of fp32, tf32, bf16, fp16",
+        ),
         (("compare", "a.jsonl", "b.jsonl"), "a.jsonl cannot be read"),
         (("compare", "a.jsonl", "b.jsonl", "--gate", "many"), "write it as 5% or 0.05"),
         (("report", "absent"), "absent holds no artifact"),

@@ -53,10 +53,10 @@ def broken_graph() -> nn.Module:
 
 
 def other_every_time() -> nn.Module:
-    network = nn.Sequential(nn.Flatten(), nn.Linear(768, 2))
+    layer = nn.Linear(768, 2)
     with torch.no_grad():
-        network[1].bias[0] = float.fromhex(f"0x{int.from_bytes(os.urandom(2), 'big')}p-10")
-    return network
+        layer.bias[0] = float(int.from_bytes(os.urandom(8), "big"))
+    return nn.Sequential(nn.Flatten(), layer)
 
 
 def pair() -> nn.Module:

@@ -12,11 +12,12 @@ import torch
 
 from edgezoo import pipeline, results
 from edgezoo.decode import from_json
-from edgezoo.devices.gpu import child, networks
+from edgezoo.devices.gpu import networks
 from edgezoo.devices.gpu.child import Request, carry_out
 from edgezoo.devices.gpu.networks import load_network
 from edgezoo.devices.gpu.settings import floor_db
 from edgezoo.devices.outcome import Report
+from edgezoo.devices.runners.session import RunnerError
 from edgezoo.devices.subjects import network
 from edgezoo.errors import EdgezooError, UsageError
 from edgezoo.measurement import (
@@ -192,7 +193,7 @@ def test_channels_last_is_for_images() -> None:
     module = load_model(f"{NETS}:other_every_time", weights=None, input=(1, 768)).module
     images = networks.random_images(flat, 1, 0)
     setting = ReferenceSetting("eager", memory_format="channels-last")
-    with pytest.raises(child.RunnerError, match="inputs of rank 4, not 2"):
+    with pytest.raises(RunnerError, match="inputs of rank 4, not 2"):
         networks.make_runnable(module, images, (images,), setting, "cpu", 80.0)
 
 
@@ -239,7 +240,11 @@ def test_nothing_is_measured(
 ) -> None:
     build_tflite()
     places = [tmp_path / m if m.endswith(".tflite") else m for m in models]
-    asked = {"device": "torch-cpu", "input": SHAPE, "store": tmp_path / "results.jsonl"} | changes
+    asked: dict[str, Any] = {
+        "device": "torch-cpu",
+        "input": SHAPE,
+        "store": tmp_path / "results.jsonl",
+    } | changes
     with pytest.raises(EdgezooError, match=words):
         pipeline.bench_reference(places, **asked)
     assert not (tmp_path / "results.jsonl").exists()

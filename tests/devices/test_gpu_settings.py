@@ -66,11 +66,11 @@ def test_executions_of_others_are_refused() -> None:
 
 
 def test_everything_wrong_in_a_sweep_is_named() -> None:
-    wrong: Any = Sweep(("fast",), ("fp8",), (0,), ("nhwc",))
+    words: Any = (("fast",), ("fp8",), (0,), ("nhwc",))
     with pytest.raises(UsageError) as caught:
-        check_sweep(wrong)
-    for words in ("'fast'", "'fp8'", "'nhwc'", "batch 0 is not at least 1"):
-        assert words in str(caught.value)
+        check_sweep(Sweep(*words))
+    for part in ("'fast'", "'fp8'", "'nhwc'", "batch 0 is not at least 1"):
+        assert part in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_runners_without_samples() -> None:
 
 def test_reference_settings_are_compared_each_with_itself() -> None:
     """A network in fp16 is no faster version of the same in fp32."""
-    plans = [replace(Plan(), reference=ReferenceSetting("eager", p)) for p in ("fp32", "fp16")]  # type: ignore[arg-type]  # literals
+    plans = [replace(Plan(), reference=ReferenceSetting("eager", p)) for p in ("fp32", "fp16")]
     before = [measured([10.0] * 5, plan=plans[0]), measured([5.0] * 5, plan=plans[1])]
     after = [measured([10.0] * 5, plan=plans[0]), measured([7.0] * 5, plan=plans[1])]
     found = {change.artifact: change.verdict for change in compare(before, after, 0.05)}
