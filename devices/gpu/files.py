@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edgezoo.devices.gpu.settings import TENSORRT
 from edgezoo.devices.gpu.stopwatch import Stopwatch
 from edgezoo.devices.gpu.timing import Runnable
+from edgezoo.devices.runners.inputs import random_inputs
 from edgezoo.devices.runners.onnxruntime import (
     DTYPES,
     ERRORS_ONLY,
@@ -21,7 +22,6 @@ from edgezoo.devices.runners.onnxruntime import (
     runtime_errors,
 )
 from edgezoo.devices.runners.session import InputInfo, RunnerError, failed_allocation
-from edgezoo.devices.runners.timing import random_inputs
 from edgezoo.measurement import Plan, ReferenceSetting
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ TENSORRT = "TensorrtExecutionProvider"
 AMPERE = (8, 0)
 
 # Least SQNR in dB against float32 on the CPU. Measured on CPUs with random weights (TF32 by cutting
-# the operands of every product to 10 bits), from the worst of four families to the best, NFNet-F0 to
+# the operands of every product to 10 bits), from the worst of five families to the best, NFNet-F0 to
 # ShuffleNet: TF32 49-71, float16 34-67, bfloat16 15-47. The floor of fp32 lies above, so that TF32
 # that slipped in is seen; those of the others leave room for trained weights, and none for noise.
 FLOORS_DB: Mapping[Precision, float] = {"fp32": 80.0, "tf32": 40.0, "fp16": 25.0, "bf16": 10.0}

@@ -83,6 +83,7 @@ def bench(
     memory_format: o.MemoryFormatOption = None,
     input: o.InputOption = None,
     option: o.BuilderOption = None,
+    num_classes: o.ClassesOption = None,
     weights: o.WeightsOption = None,
     as_json: o.JsonOption = False,
 ) -> None:
@@ -96,8 +97,8 @@ def bench(
 
     plan = Plan(threads, processes, warmup, runs, timeout_s=timeout, seed=seed)
     settings = {"execution": execution, "precision": precision, "batch": batch,
-                "memory-format": memory_format, "input": input, "option": option,
-                "weights": weights}  # fmt: skip
+                "memory-format": memory_format, "input": input, "option": option or None,
+                "num-classes": num_classes, "weights": weights}  # fmt: skip
     if device == HOST:
         _refuse_settings(settings)
         result = answer(
@@ -107,7 +108,7 @@ def bench(
         )
     else:
         sweep = o.parse_sweep(execution, precision, batch, memory_format)
-        shape, builder = o.parse_shape(input), o.parse_options(option)
+        shape, builder = o.parse_shape(input), o.parse_options(option, num_classes)
         result = answer(
             lambda progress: pipeline.bench_reference(
                 models,
@@ -128,7 +129,7 @@ def bench(
 
 def _refuse_settings(settings: Mapping[str, object]) -> None:
     """Raise ``UsageError`` for options that only reference runs have."""
-    given = [f"--{name}" for name, value in settings.items() if value]
+    given = [f"--{name}" for name, value in settings.items() if value is not None]
     if given:
         raise UsageError(f"{', '.join(given)} cannot be used on {HOST}; add --device cuda")
 
