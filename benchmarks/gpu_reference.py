@@ -83,7 +83,10 @@ def markdown(measurements: Sequence[Measurement]) -> str:
     lines = [_place(measurements[0]), "", _line(COLUMNS)]
     lines.append(_line("---" if column in LEFT else "---:" for column in COLUMNS))
     lines += [_line(_cells(m)) for m in measurements]
-    notes = [f"- {m.title}: {m.message}" for m in measurements if m.status != "ok"]
+    doubted = [m for m in measurements if m.status != "ok"]
+    notes = [
+        f"- {m.message}" if m.status == "failed" else f"- {m.title}: {m.message}" for m in doubted
+    ]
     return "\n".join([*lines, *([""] if notes else []), *notes])
 
 

@@ -29,8 +29,10 @@ def references(taken: Sequence[Measurement]) -> RenderableType:
             numbers.ABSENT if memory is None else numbers.mebibytes(memory),
             Text(measurement.status, STATUS_STYLES[measurement.status]),
         )
-    notes = [f"{m.title}: {m.message}" for m in taken if m.status != "ok" and m.message]
-    return Group(table, *(Text(note) for note in notes), *_conditions(taken))
+    doubted = [m for m in taken if m.status != "ok" and m.message]
+    # The message of a failure names what failed itself.
+    notes = [m.message if m.status == "failed" else f"{m.title}: {m.message}" for m in doubted]
+    return Group(table, *(Text(str(note)) for note in notes), *_conditions(taken))
 
 
 def _setting(measurement: Measurement) -> str:
