@@ -20,6 +20,10 @@ FailureClass = Literal[
     "out_of_memory",
     "delegate_error",
     "delegate_fallback",
+    # reference runs
+    "compile_error",
+    "wrong_output",
+    "unsupported_setting",
     # the process
     "crash",
     "timeout",
@@ -71,6 +75,9 @@ ADVICE: Mapping[FailureClass, str] = {
     "out_of_memory": "free memory on the device, or measure a smaller network or input",
     "delegate_error": "measure on the CPU, or update the driver of the accelerator",
     "delegate_fallback": "measure on the CPU, or choose an accelerator that takes the network",
+    "compile_error": "measure it eager; torch.compile and CUDA graphs take no network with Python in it",
+    "wrong_output": "choose a precision with more bits, or another execution",
+    "unsupported_setting": "leave that precision, batch or execution out",
     "crash": "run it once more; where it crashes again, try another runner or accelerator",
     "timeout": "raise --timeout, or ask for fewer runs",
     "exec_denied": "put the runner where programs may run (/data/local/tmp) and chmod 755 it",

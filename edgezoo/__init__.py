@@ -5,9 +5,10 @@ The Python API has the verbs of the command line; start with ``edgezoo.convert``
 
 from typing import TYPE_CHECKING
 
-from edgezoo.measurement import Plan
+from edgezoo.measurement import Plan, Sweep
 from edgezoo.pipeline import (
     bench,
+    bench_reference,
     compare_stores,
     convert,
     get_model,
@@ -28,7 +29,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Plan",
+    "Sweep",
     "bench",
+    "bench_reference",
     "compare_stores",
     "convert",
     "efficientnet",

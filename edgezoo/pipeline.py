@@ -21,7 +21,7 @@ from edgezoo.looking import get_model as get_model
 from edgezoo.looking import info as info
 from edgezoo.looking import list_models as list_models
 from edgezoo.looking import plot_models as plot_models
-from edgezoo.measurement import BenchResult, CompareResult, Measurement, Plan
+from edgezoo.measurement import BenchResult, CompareResult, Measurement, Plan, Sweep
 from edgezoo.types import (
     FORMATS,
     SUFFIXES,
@@ -252,6 +252,48 @@ def bench(
     measurements = measure(
         [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)],
         plan or Plan(),
+        store=None if store is None else Path(store),
+        on_progress=lambda p: progress(f"timing: process {p.done + 1} of {p.total}, {p.artifact}"),
+    )
+    return BenchResult(measurements)
+
+
+def bench_reference(
+    models: str | Path | Sequence[str | Path],
+    *,
+    device: str = "cuda",
+    sweep: Sweep | None = None,
+    plan: Plan | None = None,
+    weights: str | None = None,
+    input: Shape | None = None,
+    options: Mapping[str, Any] | None = None,
+    store: str | Path | None = None,
+    progress: Progress = _silent,
+) -> BenchResult:
+    """Time networks as they are in PyTorch, and ONNX files, on a GPU, in every setting of ``sweep``.
+
+    ``models`` are zoo names, ``package.module:factory`` and .onnx files, ``device`` is ``cuda``,
+    ``cuda:N`` or ``torch-cpu``; ``weights``, ``input`` and ``options`` are those of ``convert``.
+
+    Raises:
+        EdgezooError: nothing was measured, and why.
+    """
+    from edgezoo.devices.gpu.station import measure_references, open_station
+
+    names = [str(m) for m in ([models] if isinstance(models, (str, Path)) else models)]
+    plan, sweep = plan or Plan(), sweep or Sweep()
+    for name in names:
+        _refuse_unknown(name)
+    station = open_station(device, sweep)
+    from edgezoo import stages
+
+    measurements = measure_references(
+        station,
+        stages.reference_subjects(
+            names, weights=weights, input=input, options=options, seed=plan.seed, progress=progress
+        ),
+        plan,
+        sweep,
         store=None if store is None else Path(store),
         on_progress=lambda p: progress(f"timing: process {p.done + 1} of {p.total}, {p.artifact}"),
     )

@@ -9,10 +9,12 @@ from typing import Annotated, cast
 import typer
 
 from edgezoo.errors import UsageError
+from edgezoo.measurement import Execution, MemoryFormat, Precision, Sweep
 from edgezoo.types import FORMATS, Format, Shape
 
 NETWORK, PHOTOS, OUTPUT, TIMING = "Network", "Photos", "Output", "Timing"
 PHONES = "Phones"
+REFERENCE = "GPU reference"
 
 TFLITE, ALL_FORMATS = ["tflite"], [",".join(FORMATS)]
 
@@ -27,6 +29,57 @@ ModelArgument = Annotated[
 PathsArgument = Annotated[
     list[str],
     typer.Argument(metavar="PATH...", help="Model files, .tflite or .onnx.", show_default=False),
+]
+MeasuredArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MODEL...",
+        help="Model files, .tflite or .onnx; with --device cuda .onnx files, zoo names and "
+        "package.module:factory.",
+        show_default=False,
+    ),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        metavar="host|cuda|cuda:N",
+        help="This machine's processor, or its NVIDIA GPU as a reference "
+        "(torch-cpu takes the same reference on the processor).",
+        rich_help_panel=TIMING,
+    ),
+]
+ExecutionOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,...",
+        help="eager, compile and cuda-graph for networks, onnxruntime and tensorrt for .onnx files. "
+        "Without it: all that the machine has.",
+        rich_help_panel=REFERENCE,
+    ),
+]
+PrecisionOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,...",
+        help="fp32, tf32, bf16, fp16. Without it: fp32.",
+        rich_help_panel=REFERENCE,
+    ),
+]
+BatchOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N,...",
+        help="Batch sizes, as in 1,8,32,128. Without it: the input's own.",
+        rich_help_panel=REFERENCE,
+    ),
+]
+MemoryFormatOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,...",
+        help="contiguous, channels-last. Without it: contiguous.",
+        rich_help_panel=REFERENCE,
+    ),
 ]
 InputOption = Annotated[
     str | None,
@@ -166,6 +219,32 @@ def parse_shape(text: str | None) -> Shape | None:
     if not re.fullmatch(r"\d+(x\d+)*", text):
         raise UsageError(f"--input {text!r} is no shape; write it as in 1x3x224x224")
     return tuple(map(int, text.split("x")))
+
+
+def parse_sweep(
+    execution: str | None, precision: str | None, batch: str | None, memory_format: str | None
+) -> Sweep:
+    """Read lists separated by commas; the verb checks the names.
+
+    Raises ``UsageError`` for a batch that is no number.
+    """
+    batches = _names(batch)
+    wrong = [text for text in batches if not text.isdigit()]
+    if wrong:
+        raise UsageError(
+            f"--batch {', '.join(wrong)} is no whole number; write it as in 1,8,32,128"
+        )
+    default = Sweep()
+    return Sweep(
+        cast("tuple[Execution, ...]", _names(execution)),
+        cast("tuple[Precision, ...]", _names(precision)) or default.precisions,
+        tuple(map(int, batches)),
+        cast("tuple[MemoryFormat, ...]", _names(memory_format)) or default.memory_formats,
+    )
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
 def parse_formats(texts: Sequence[str]) -> tuple[Format, ...]:

@@ -80,7 +80,7 @@ def measurements(taken: Sequence[Measurement]) -> RenderableType:
         memory = measurement.peak_memory_mib
         table.add_row(
             Text(measurement.artifact),
-            *_latency(measurement.latency_ms),
+            *latency_cells(measurement.latency_ms),
             numbers.ABSENT if memory is None else numbers.mebibytes(memory),
             Text(measurement.status, STATUS_STYLES[measurement.status]),
         )
@@ -112,7 +112,8 @@ def changes(result: CompareResult) -> RenderableType:
     return table
 
 
-def _latency(latency: Latency | None) -> tuple[str, str, str]:
+def latency_cells(latency: Latency | None) -> tuple[str, str, str]:
+    """Return the median, its interval and the 90th percentile as text."""
     if latency is None:
         return (numbers.ABSENT,) * 3
     low, high = latency.interval

@@ -59,6 +59,13 @@ def convert(model: str, *more: object, out: object = "made") -> tuple[object, ..
         (("verify", "absent.tflite"), "absent.tflite does not exist"),
         (("bench", "absent.onnx"), "No such file: absent.onnx"),
         (("bench", "x.onnx", "--processes", 0), "processes must be at least 1, not 0"),
+        (("bench", "x.onnx", "--batch", 8), "--batch cannot be used on host; add --device cuda"),
+        (("bench", "x.onnx", "--device", "tpu"), "device 'tpu' is not known; choose host, cuda"),
+        (("bench", "x", "--device", "cuda", "--batch", "few"), "--batch few is no whole number"),
+        (
+            ("bench", "mnasnet_a1", "--device", "cuda", "--precision", "fp8"),
+            "precision 'fp8' is not one of fp32, tf32, bf16, fp16",
+        ),
         (("compare", "a.jsonl", "b.jsonl"), "a.jsonl cannot be read"),
         (("compare", "a.jsonl", "b.jsonl", "--gate", "many"), "write it as 5% or 0.05"),
         (("report", "absent"), "absent holds no artifact"),
