@@ -54,7 +54,7 @@ def open_session(path: Path, threads: int) -> Session:
     options.log_severity_level = ERRORS_ONLY
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=[PROVIDER])
-    except _runtime_errors() as error:
+    except runtime_errors() as error:
         raise _runner_error("load_error", error) from error
     inputs = tuple(_input_info(value) for value in session.get_inputs())
     binding = session.io_binding()
@@ -68,7 +68,7 @@ def open_session(path: Path, threads: int) -> Session:
     def invoke() -> None:
         try:
             session.run_with_iobinding(binding)
-        except _runtime_errors() as error:
+        except runtime_errors() as error:
             raise _runner_error("run_error", error) from error
 
     return Session(
@@ -93,7 +93,7 @@ def _input_info(value: Any) -> InputInfo:  # Any: onnxruntime has no types
     return InputInfo(value.name, tuple(value.shape), np.dtype(dtype))
 
 
-def _runtime_errors() -> tuple[type[Exception], ...]:
+def runtime_errors() -> tuple[type[Exception], ...]:
     """Return the exceptions of onnxruntime, which have no base class of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 

@@ -8,7 +8,7 @@ asked for a file or the word ``random``.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from edgezoo.errors import UsageError, WeightsError
 from edgezoo.models.factory import build_user_module, factory_name
 from edgezoo.models.registry import get_model
+from edgezoo.models.sources import find_source
 from edgezoo.types import (
     LoadedModel,
-    ModelInfo,
     ModelSpec,
     Origin,
     Preprocessing,
@@ -27,9 +27,12 @@ from edgezoo.types import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
+
+    from edgezoo.models.state_files import Checkpoint
 
 Options = dict[str, Any]  # Any: a builder's options are of many types
+Progress = Callable[[str], None]
 KINDS: Mapping[type, str] = {
     int: "whole number",
     float: "number with a point",
@@ -45,89 +48,33 @@ def load_model(
     seed: int = 0,
     input: Shape | None = None,
     options: Mapping[str, Any] | None = None,
+    progress: Progress = lambda message: None,
 ) -> LoadedModel:
     """Return ``model`` in eval mode, float32, without gradients, with its weights and its origin.
 
     ``weights`` is a file, the name of a published source, ``default`` (the first source) or
     ``random`` (drawn from ``seed``; the global generator is left as it was). ``None`` takes the
     first published source of a zoo network and the factory's own weights of a user's network.
-    ``input`` (batch, channels, height, width) overrides the zoo's and is required for a user's
-    network, where it is (batch, …). ``options`` are a zoo network's builder's and win over those
-    that the weights imply. A module object is copied, never changed.
+    ``input`` (batch, channels, height, width) overrides the zoo's. For a user's network it is
+    (batch, …) and required, unless the module has it in an attribute ``default_input``, as the
+    zoo's do. ``options`` are a zoo network's builder's and win over those that the weights imply.
+    A module object is copied, never changed.
 
     Raises ``ModelNotFoundError``, ``WeightsError`` or ``UsageError``.
     """
     if isinstance(model, str) and ":" not in model:
         model = get_model(model)
     if isinstance(model, ModelSpec):
-        shape = _check_zoo_input(input or model.input)
-        return _load_zoo_model(model, weights, seed, shape, check_options(model, options or {}))
+        shape = check_zoo_input(input or model.input)
+        asked = check_options(model, options or {})
+        return _load_zoo_model(model, weights, seed, shape, asked, progress)
     name = model if isinstance(model, str) else factory_name(model)
-    if input is None:
-        raise UsageError(
-            f"the input shape of {name} is not known; give it as in --input 1x3x224x224"
-        )
     if options:
         raise UsageError(
             f"{name} is called without arguments and takes no options ({', '.join(options)}); "
             "write a factory that sets them"
         )
-    return _load_user_model(model, name, weights, seed, _check_input(input))
-
-
-def model_info(
-    model: str | nn.Module | ModelSpec,
-    input: Shape | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> ModelInfo:
-    """Return the counts of a network; a zoo network's come from the table, without building it.
-
-    Another ``input`` than the table's, ``options``, or a user's network (``input`` is then
-    required) is built and counted.
-    """
-    if isinstance(model, str) and ":" not in model:
-        model = get_model(model)
-    if isinstance(model, ModelSpec):
-        shape = _check_zoo_input(input or model.input)
-        return _zoo_info(model, shape, check_options(model, options or {}))
-    from edgezoo.models.counts import count_params
-
-    loaded = load_model(model, weights=None, input=input, options=options)
-    return ModelInfo(
-        name=loaded.name,
-        family="user",
-        params=count_params(loaded.module),
-        macs=_count_user_macs(loaded),
-        input=loaded.origin.input,
-        published={},
-        preprocessing=loaded.preprocessing,
-    )
-
-
-def _zoo_info(spec: ModelSpec, shape: Shape, options: Options) -> ModelInfo:
-    params, macs = spec.params, spec.macs
-    if shape != spec.input or options:
-        import torch
-
-        from edgezoo.models.counts import count_macs, count_params
-
-        with torch.device("meta"):
-            module = _build(spec, {**_channel_options(spec, shape), **options})
-        params, macs = count_params(module), count_macs(module, shape)
-    # As for the weights that are taken where none are asked for.
-    published = bool(spec.weights) and not options
-    prepared = spec.weights[0].preprocessing if published else _preprocessing_of(spec, options)
-    return ModelInfo(
-        name=spec.name,
-        family=spec.family,
-        params=params,
-        macs=macs,
-        input=shape,
-        published=spec.published,
-        weights=tuple(source.name for source in spec.weights),
-        options={**spec.options, **options},
-        preprocessing=resize_preprocessing(prepared, shape),
-    )
+    return _load_user_model(model, name, weights, seed, input)
 
 
 def _check_input(shape: Shape) -> Shape:
@@ -137,7 +84,8 @@ def _check_input(shape: Shape) -> Shape:
     return tuple(shape)
 
 
-def _check_zoo_input(shape: Shape) -> Shape:
+def check_zoo_input(shape: Shape) -> Shape:
+    """Return ``shape``; raises ``UsageError`` unless it is (batch, channels, height, width)."""
     if len(shape) != 4 or min(shape) < 1:
         given = "x".join(map(str, shape))
         raise UsageError(
@@ -181,7 +129,8 @@ def resize_preprocessing(preprocessing: Preprocessing, shape: Shape) -> Preproce
     return replace(preprocessing, size=size, resize=resize)
 
 
-def _channel_options(spec: ModelSpec, shape: Shape) -> Options:
+def channel_options(spec: ModelSpec, shape: Shape) -> Options:
+    """Return the builder's option that an input of other channels than the table's needs."""
     return {"in_channels": shape[1]} if shape[1] != spec.input[1] else {}
 
 
@@ -189,9 +138,14 @@ def _channel_options(spec: ModelSpec, shape: Shape) -> Options:
 
 
 def _load_zoo_model(
-    spec: ModelSpec, weights: str | None, seed: int, shape: Shape, asked: Options
+    spec: ModelSpec,
+    weights: str | None,
+    seed: int,
+    shape: Shape,
+    asked: Options,
+    progress: Progress,
 ) -> LoadedModel:
-    options = {**_channel_options(spec, shape), **asked}
+    options = {**channel_options(spec, shape), **asked}
     source = None if weights == "random" else _find_source(spec, weights)
     if weights == "random":
         used = "random"
@@ -199,14 +153,14 @@ def _load_zoo_model(
     elif source is not None:
         used = source.name
         options = {**source.options, **options}
-        state = _load_file(source.locate())
-        module = _build_with(spec, options, state, f"{source.name} ({source.source})")
+        checkpoint = _read(source.locate(progress))
+        module = _build_with(spec, options, checkpoint, f"{source.name} ({source.source})")
     else:
         used = _require_file(spec, weights)
-        state = _load_file(Path(used))
-        options = {**_trained_with(state), **options}
-        module = _build_with(spec, options, state, used)
-    preprocessing = source.preprocessing if source else _preprocessing_of(spec, options)
+        checkpoint = _read(Path(used))
+        options = {**implied_options(spec, checkpoint), **options}
+        module = _build_with(spec, options, checkpoint, used)
+    preprocessing = source.preprocessing if source else preprocessing_of(spec, options)
     return LoadedModel(
         name=spec.name,
         module=_freeze(module),
@@ -225,11 +179,11 @@ def _find_source(spec: ModelSpec, weights: str | None) -> WeightsSource | None:
                 "give a file with --weights FILE or take random ones with --weights random"
             )
         return spec.weights[0]
-    return next((source for source in spec.weights if source.name == weights), None)
+    return find_source(spec.weights, weights)
 
 
 def _require_file(spec: ModelSpec, weights: str | None) -> str:
-    from edgezoo.models.weights import SUFFIXES
+    from edgezoo.models.state_files import SUFFIXES
 
     assert weights is not None
     path = Path(weights)
@@ -241,22 +195,30 @@ def _require_file(spec: ModelSpec, weights: str | None) -> str:
     return weights
 
 
-def _trained_with(state: dict[str, Tensor]) -> Options:
+def implied_options(spec: ModelSpec, checkpoint: Checkpoint) -> Options:
     """Return the builder's options that the file's naming implies, such as SAME padding."""
-    from edgezoo.models.weights import recognise
+    from edgezoo.models.namings import recognise
+    from edgezoo.models.state_files import strip_prefixes
 
-    return dict(recognise(state).options)
+    naming = recognise(strip_prefixes(checkpoint))
+    if naming.family not in (None, spec.family):
+        return {}
+    return {name: value for name, value in naming.options.items() if name in spec.options}
 
 
-def _preprocessing_of(spec: ModelSpec, options: Options) -> Preprocessing:
-    """Return what networks built with ``options`` were trained on."""
-    for needed, preprocessing in spec.preprocessing_with:
-        if all(options.get(name) == value for name, value in needed.items()):
+def preprocessing_of(spec: ModelSpec, options: Mapping[str, Any]) -> Preprocessing:
+    """Return what networks built with ``options`` were trained on, where no source tells.
+
+    Options that a published source implies stand for all files of its kind, such as torchvision's.
+    """
+    published = ((source.options, source.preprocessing) for source in spec.weights)
+    for needed, preprocessing in (*spec.preprocessing_with, *published):
+        if needed and all(options.get(name) == value for name, value in needed.items()):
             return preprocessing
     return spec.preprocessing
 
 
-def _build(spec: ModelSpec, options: Options) -> nn.Module:
+def build(spec: ModelSpec, options: Options) -> nn.Module:
     """Build the network; a value that the builder refuses is the user's mistake."""
     try:
         return spec.build(**options)
@@ -269,20 +231,20 @@ def _build_random(spec: ModelSpec, options: Options, seed: int) -> nn.Module:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return _build(spec, options)
+        return build(spec, options)
 
 
 def _build_with(
-    spec: ModelSpec, options: Options, state: dict[str, Tensor], source: str
+    spec: ModelSpec, options: Options, checkpoint: Checkpoint, source: str
 ) -> nn.Module:
     import torch
 
-    from edgezoo.models.weights import fit_state_dict
+    from edgezoo.models.weights import load_checkpoint
 
     with torch.device("meta"):  # spares the initialisation that the state overwrites
-        module = _build(spec, options)
+        module = build(spec, options)
     module.to_empty(device="cpu")
-    fit_state_dict(module, state, source=source)
+    load_checkpoint(module, checkpoint, source=source)
     return module
 
 
@@ -290,10 +252,11 @@ def _build_with(
 
 
 def _load_user_model(
-    model: str | nn.Module, name: str, weights: str | None, seed: int, shape: Shape
+    model: str | nn.Module, name: str, weights: str | None, seed: int, input: Shape | None
 ) -> LoadedModel:
     module, fresh = build_user_module(model, seed) if isinstance(model, str) else (model, False)
     _refuse_scripted(module, name)
+    shape = _user_input(module, name, input)
     if weights == "random" and not fresh:
         raise WeightsError(
             f"{name} is a built module and cannot draw random weights again; leave weights out"
@@ -302,9 +265,9 @@ def _load_user_model(
         module = copy.deepcopy(module)
     used = "factory" if isinstance(model, str) else "object"
     if weights is not None and weights != "random":
-        from edgezoo.models.weights import fit_state_dict
+        from edgezoo.models.weights import load_checkpoint
 
-        fit_state_dict(module, _load_file(Path(weights)), source=weights)
+        load_checkpoint(module, _read(Path(weights)), source=weights)
         used = weights
     return LoadedModel(
         name=name.replace(":", "."),
@@ -313,6 +276,15 @@ def _load_user_model(
         preprocessing=resize_preprocessing(Preprocessing(), shape),
         labels=None,
     )
+
+
+def _user_input(module: nn.Module, name: str, input: Shape | None) -> Shape:
+    shape = getattr(module, "default_input", None) if input is None else input
+    if not isinstance(shape, tuple):
+        raise UsageError(
+            f"the input shape of {name} is not known; give it as in --input 1x3x224x224"
+        )
+    return _check_input(shape)
 
 
 def _refuse_scripted(module: nn.Module, name: str) -> None:
@@ -325,24 +297,10 @@ def _refuse_scripted(module: nn.Module, name: str) -> None:
         )
 
 
-def _count_user_macs(loaded: LoadedModel) -> int:
-    from edgezoo.models.counts import count_macs
+def _read(path: Path) -> Checkpoint:
+    from edgezoo.models.state_files import read_state_file
 
-    try:
-        return count_macs(loaded.module, loaded.origin.input)
-    except Exception as error:  # the user's forward() may raise anything
-        shape = "x".join(map(str, loaded.origin.input))
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise UsageError(
-            f"{loaded.name} does not run on an input of {shape} ({type(error).__name__}: "
-            f"{reason[0]}); choose another --input"
-        ) from error
-
-
-def _load_file(path: Path) -> dict[str, Tensor]:
-    from edgezoo.models.weights import load_state_file
-
-    return load_state_file(path)
+    return read_state_file(path)
 
 
 def _sha256(module: nn.Module) -> str:
