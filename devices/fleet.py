@@ -11,20 +11,18 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from edgezoo.devices.failures import DeviceError, Failure
 from edgezoo.devices.journal import Journal
 from edgezoo.devices.outcome import Report
-from edgezoo.devices.protocol import Progress, measure_at
+from edgezoo.devices.protocol import Progress, check_plan, measure_at
+from edgezoo.devices.stations.choose import choose_stations
 from edgezoo.devices.stations.device import DeviceStation, failure_report, held
 from edgezoo.devices.stations.station import Purpose, RunnerFacts, Station
-from edgezoo.devices.subjects import Subject
-from edgezoo.measurement import DeviceInfo, Measurement, Plan
-from edgezoo.types import Format
-
-
-class Stopped(Exception):
-    """The run was interrupted; raised in workers between two processes."""
+from edgezoo.devices.stopping import stoppable, unstoppable
+from edgezoo.devices.subjects import Subject, read_subjects
+from edgezoo.measurement import DeviceInfo, MeasuredFormat, Measurement, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class LostStation:
     def check(self, subjects: Sequence[Subject], plan: Plan) -> None:
         """Do nothing; everything was checked before the device was lost."""
 
-    def runner(self, format_: Format) -> RunnerFacts:
+    def runner(self, format_: MeasuredFormat) -> RunnerFacts:
         """Return the runner that would have been used."""
         return self.of.runner(format_)
 
@@ -73,20 +71,17 @@ def measure_on_all(
     """
     stop = threading.Event()
 
-    def step(progress: Progress) -> None:
-        if stop.is_set():
-            raise Stopped
-        if on_progress is not None:
-            on_progress(progress)
-
     def work(station: DeviceStation) -> tuple[Measurement, ...]:
-        with _held_or_lost(station) as usable:
-            return measure_at(usable, subjects, plan, journal, on_progress=step)
+        with stoppable(stop), _held_or_lost(station) as usable:
+            return measure_at(usable, subjects, plan, journal, on_progress=on_progress)
 
     with ThreadPoolExecutor(len(stations)) as pool:
         futures = [pool.submit(work, station) for station in stations]
-        with _stopping(stop, stations):
+        try:
             _raise_first(futures)
+        except BaseException:
+            stop.set()
+            raise
     return tuple(measurement for future in futures for measurement in future.result())
 
 
@@ -101,22 +96,47 @@ def _held_or_lost(station: DeviceStation) -> Iterator[Station]:
     try:
         yield usable
     finally:
-        holding.__exit__(None, None, None)
-
-
-@contextmanager
-def _stopping(stop: threading.Event, stations: Sequence[DeviceStation]) -> Iterator[None]:
-    """On the way out by an exception, end what runs on the devices and let the workers go home."""
-    try:
-        yield
-    except BaseException:
-        stop.set()
-        for station in stations:
-            station.stop()
-        raise
+        with unstoppable():
+            holding.__exit__(None, None, None)
 
 
 def _raise_first(futures: Sequence[Future[tuple[Measurement, ...]]]) -> None:
     done, _ = wait(futures, return_when=FIRST_EXCEPTION)
     for future in done:
         future.result()
+
+
+def measure_devices(
+    paths: Sequence[Path],
+    plan: Plan,
+    device: str,
+    *,
+    store: Path | None = None,
+    adb: str | Path | None = None,
+    servers: Sequence[str] = (),
+    runner: str | None = None,
+    libraries: Sequence[Path] = (),
+    progress: Callable[[str], None] = lambda message: None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> tuple[Measurement, ...]:
+    """Time model files on the devices that ``device`` names; see ``choose_stations``.
+
+    One measurement per device and path, device by device. Raises ``UsageError``, ``ArtifactError``
+    or ``DeviceError`` where nothing could be measured at all.
+    """
+    check_plan(plan)
+    subjects = read_subjects(paths)
+    formats = {subject.format for subject in subjects}
+    stations = choose_stations(
+        device,
+        formats,
+        adb=adb,
+        servers=servers,
+        runner=runner,
+        libraries=libraries,
+        progress=progress,
+    )
+    for station in stations:
+        station.check(subjects, plan)
+    with Journal(store) as journal:
+        return measure_on_all(stations, subjects, plan, journal, on_progress=on_progress)

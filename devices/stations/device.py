@@ -13,18 +13,13 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from edgezoo.devices.clock import Clock, WallClock
 from edgezoo.devices.cores import core_mask
+from edgezoo.devices.failures import ADVICE, DeviceError, Failure, FailureClass
 from edgezoo.devices.gate import wait_until_ready
 from edgezoo.devices.locks import DeviceLock, locked
-from edgezoo.devices.screen import screen_on
-from edgezoo.devices.survey import STATE, conditions_in, read_conditions
-from edgezoo.devices.transports.files import push
-from edgezoo.devices.transports.recovery import explain_loss
-from edgezoo.devices.transports.transport import Completed, Transport
-
-from edgezoo.devices.failures import ADVICE, DeviceError, Failure, FailureClass
 from edgezoo.devices.outcome import Report
 from edgezoo.devices.runners.benchmark_flags import (
     USAGE_ARGUMENTS,
@@ -37,11 +32,15 @@ from edgezoo.devices.runners.benchmark_flags import (
 from edgezoo.devices.runners.benchmark_judge import Ended
 from edgezoo.devices.runners.program import Program
 from edgezoo.devices.runners.reading import read_process
+from edgezoo.devices.screen import screen_on
 from edgezoo.devices.stations.station import Purpose, RunnerFacts
 from edgezoo.devices.subjects import Subject
+from edgezoo.devices.survey import STATE, conditions_in, read_conditions
+from edgezoo.devices.transports.files import push
+from edgezoo.devices.transports.recovery import explain_loss
+from edgezoo.devices.transports.transport import Completed, Transport
 from edgezoo.errors import BenchmarkError, EdgezooError, UsageError
-from edgezoo.measurement import Conditions, DeviceInfo, Plan
-from edgezoo.types import Format
+from edgezoo.measurement import Conditions, DeviceInfo, MeasuredFormat, Plan
 
 # After these the same process is worth another try, once the device answers again.
 PASSING: frozenset[FailureClass] = frozenset(
@@ -89,8 +88,8 @@ class DeviceStation:
 
     transport: Transport
     described: DeviceInfo
-    programs: Mapping[Format, Program]
-    lock: DeviceLock
+    programs: Mapping[MeasuredFormat, Program]
+    lock: DeviceLock | None = None
     clock: Clock = field(default_factory=WallClock)
     patience_s: float = 90.0
     progress: Callable[[str], None] = lambda message: None
@@ -117,7 +116,7 @@ class DeviceStation:
                     "benchmark_model as --runner"
                 )
 
-    def runner(self, format_: Format) -> RunnerFacts:
+    def runner(self, format_: MeasuredFormat) -> RunnerFacts:
         """Return the program of a format and where it came from."""
         program = self.programs[format_]
         versions = {"origin": program.binary.origin}
@@ -187,15 +186,18 @@ class DeviceStation:
         if answer.failure_class == "device_gone":
             self._gone = answer
             return False
-        with contextlib.suppress(DeviceError):  # a reboot made the lock stale; it is ours to renew
-            self.lock.take()
+        if self.lock is not None:
+            with contextlib.suppress(
+                DeviceError
+            ):  # a reboot made it stale, and it is ours to renew
+                self.lock.take()
         return True
 
     def _renew(self) -> None:
         now = self.clock.now()
         if self._renewed_at is None:
             self._renewed_at = now
-        elif now - self._renewed_at > RENEW_S:
+        elif self.lock is not None and now - self._renewed_at > RENEW_S:
             self.lock.renew()
             self._renewed_at = now
 
@@ -228,8 +230,6 @@ class DeviceStation:
 
     def _push(self, path: str, *, executable: bool = False) -> None:
         if path not in self._pushed:
-            from pathlib import Path
-
             self._pushed[path] = push(self.transport, Path(path), executable=executable)
 
     def _arguments(self, subject: Subject, plan: Plan, purpose: Purpose) -> tuple[str, ...]:
@@ -301,4 +301,3 @@ def failure_report(failure: Failure) -> Report:
         message,
         device_failed=failure.failure_class in OF_THE_DEVICE,
     )
-
