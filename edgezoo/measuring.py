@@ -88,14 +88,14 @@ def bench(
         runner=None if runner is None else str(runner),
         libraries=[Path(library) for library in libraries],
         progress=progress,
-        on_progress=_steps(progress),
+        on_progress=_steps(progress, several=True),
     )
     return BenchResult(measured)
 
 
-def _steps(progress: Progress) -> Callable[[Step], None]:
+def _steps(progress: Progress, *, several: bool = False) -> Callable[[Step], None]:
     def show(step: Step) -> None:
-        where = f" on {step.device}" if step.device else ""
+        where = f" on {step.device}" if several else ""
         progress(f"timing{where}: process {step.done + 1} of {step.total}, {step.artifact}")
 
     return show
