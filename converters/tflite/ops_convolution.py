@@ -161,43 +161,29 @@ def matmul(state: State, node: Node) -> None:
 def max_pool2d(state: State, node: Node) -> None:
     """PADV2 would leave the XNNPACK partition, so minus infinity is the last resort.
 
-    Zeros do as well where nothing is negative; otherwise the outermost rows and columns once more,
-    where every window that sees the copy sees the row itself.
+    Zeros do as well where nothing is negative; otherwise copies of the outermost rows and columns,
+    where every window that sees a copy sees the original.
     """
     attrs = cast(A.Pool2d, node.attrs)
     padding, explicit = window_padding(state, node, attrs.kernel, attrs.stride, attrs.padding)
     if node.inputs[0] in state.non_negative:
         tensor = padded(state, node, explicit)
-    elif _edges_suffice(state.shape(node.inputs[0])[2:], attrs.kernel, explicit):
-        tensor = _with_edges_repeated(state, node, explicit)
+    elif max(explicit[:2]) < attrs.kernel[0] and max(explicit[2:]) < attrs.kernel[1]:
+        tensor = _edges_repeated(state, node, explicit)
     else:
         tensor = padded(state, node, explicit, lowest=True)
     _pool(state, node, "MAX_POOL_2D", tensor, padding)
 
 
-def _edges_suffice(sizes: Shape, kernel: A.Pair, padding: A.Padding) -> bool:
-    """Tell whether the copies of p rows lie in windows with the rows themselves: kernel >= 2 p."""
-    return all(
-        max(padding[2 * axis : 2 * axis + 2]) <= min(kernel[axis] // 2, sizes[axis])
-        for axis in (0, 1)
-    )
-
-
-def _with_edges_repeated(state: State, node: Node, padding: A.Padding) -> int:
-    """Return the node's first input in NHWC, its outermost ``padding`` rows and columns twice."""
+def _edges_repeated(state: State, node: Node, padding: A.Padding) -> int:
+    """Return the node's first input in NHWC, padded with its outermost rows and columns."""
     name = node.inputs[0]
     tensor, shape = state.get(name, NHWC), stored(state.shape(name), NHWC)
     for axis, before, after in ((1, *padding[:2]), (2, *padding[2:])):
-        parts = [
-            *([_cut(state, node, tensor, shape, axis, 0, before)] if before else []),
-            tensor,
-            *(
-                [_cut(state, node, tensor, shape, axis, shape[axis] - after, after)]
-                if after
-                else []
-            ),
-        ]
-        if len(parts) > 1:
+        first = [_cut(state, node, tensor, shape, axis, 0)] * before if before else []
+        last = [_cut(state, node, tensor, shape, axis, shape[axis] - 1)] * after if after else []
+        if first or last:
+            parts = [*first, tensor, *last]
             shape = _resized(shape, axis, shape[axis] + before + after)
             tensor = state.like(name, f"repeated_for_{node.output}", shape)
             options = schema.ConcatenationOptionsT()
@@ -206,11 +192,9 @@ def _with_edges_repeated(state: State, node: Node, padding: A.Padding) -> int:
     return tensor
 
 
-def _cut(
-    state: State, node: Node, tensor: int, shape: Shape, axis: int, start: int, count: int
-) -> int:
-    """Return ``count`` rows (axis 1) or columns (axis 2) of a tensor in NHWC."""
-    size = _resized(shape, axis, count)
+def _cut(state: State, node: Node, tensor: int, shape: Shape, axis: int, start: int) -> int:
+    """Return one row (axis 1) or column (axis 2) of a tensor in NHWC."""
+    size = _resized(shape, axis, 1)
     begin = _resized((0,) * len(shape), axis, start)
     output = state.like(node.inputs[0], f"edge_for_{node.output}", size)
     inputs = [tensor, state.integers(begin), state.integers(size)]
