@@ -48,7 +48,7 @@ def _absorbed(edit: Edit, node: Node, product: Node, factor: float) -> Node | No
     """Return ``node`` without the product in front of it."""
     if node.op in LINEAR and (weight := edit.array(node.inputs[1])) is not None:
         # what pads a convolution is 0, scaled or not
-        scaled = edit.constant(node.inputs[1], weight.astype(np.float64) * factor)
+        scaled = edit.constant(node.inputs[1], np.multiply(weight, factor, dtype=np.float64))
         return replace(node, inputs=(product.inputs[0], scaled, *node.inputs[2:]))
     if node.op == "mean" and edit.single_use(product.output):
         return _swapped(edit, node, product)
