@@ -79,7 +79,7 @@ def _pointer(name: str, array: Array, location: str, offset: int) -> TensorProto
 
 def _elements(array: Array) -> memoryview:
     flat = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1)
-    return memoryview(flat.view(np.uint8))
+    return flat.view(np.uint8).data
 
 
 def _headers(name: str, array: Array) -> bytes:
