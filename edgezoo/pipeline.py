@@ -126,7 +126,7 @@ def convert(
             loaded, recipe, "float32", folder, formats, key, force, photos is not None
         )
         made = making.make(
-            wanted, partial(stages.converted, loaded, photos, seed, progress), progress
+            wanted, partial(stages.converted, loaded, photos, seed, formats, progress), progress
         )
     return ConversionResult(made)
 
