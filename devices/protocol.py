@@ -15,6 +15,7 @@ from statistics import median
 
 from edgezoo.devices.journal import Journal, job_key
 from edgezoo.devices.outcome import Report, failed
+from edgezoo.devices.profiles.take import with_profile
 from edgezoo.devices.stations.host import HostStation
 from edgezoo.devices.stations.station import Station
 from edgezoo.devices.statistics import judge
@@ -132,7 +133,7 @@ def _begin(
 
 
 def _finish(station: Station, course: Course, plan: Plan, journal: Journal) -> Measurement:
-    measurement = _measurement(course, plan, station)
+    measurement = with_profile(_measurement(course, plan, station), station, course.subject, plan)
     journal.finish(course.key, measurement, again=course.reports[-1].device_failed)
     return measurement
 

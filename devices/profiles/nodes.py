@@ -19,7 +19,7 @@ class FileNode:
     """One node of a file, in its order.
 
     ``value`` names the tensor that it computes, ``name`` the node itself where the format has names
-    (ONNX), ``op`` is the format's operator (CONV_2D, Conv). ``macs`` is 0 for what multiplies no
+    (ONNX), ``inputs`` the values it reads (ONNX), ``op`` is the format's operator (CONV_2D, Conv). ``macs`` is 0 for what multiplies no
     matrices and ``None`` where the file does not hold the shapes. ``fused`` tells that an
     activation is part of the node (TFLite).
     """
@@ -28,6 +28,7 @@ class FileNode:
     op: str
     macs: int | None
     name: str = ""
+    inputs: tuple[str, ...] = ()
     fused: bool = False
 
 

@@ -53,8 +53,7 @@ def parse_nodes(content: bytes) -> tuple[FileNode, ...]:
                 shapes[name] = known
     _spread(nodes, shapes)
     return tuple(
-        FileNode(node.outputs[0] if node.outputs else "", node.op, _macs(node, shapes), node.name)
-        for node in nodes
+        FileNode("".join(n.outputs[:1]), n.op, _macs(n, shapes), n.name, n.inputs) for n in nodes
     )
 
 

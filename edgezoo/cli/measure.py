@@ -23,6 +23,7 @@ VERIFY_EXAMPLES = (
 BENCH_EXAMPLES = (
     "edgezoo bench lite0/*.tflite lite0/*.onnx --threads 1",
     "edgezoo bench lite0/efficientnet_lite0_fp32.tflite --processes 9 --store lite0/results.jsonl",
+    "edgezoo bench lite0/efficientnet_lite0_w8a8.tflite --profile",
 )
 COMPARE_EXAMPLES = (
     "edgezoo compare before.jsonl after.jsonl",
@@ -65,6 +66,7 @@ def bench(
     seed: Annotated[
         int, typer.Option(help="Seed of the order and the inputs.", rich_help_panel=o.TIMING)
     ] = PLAN.seed,
+    profile: o.ProfileOption = PLAN.profile,
     store: Annotated[
         str | None,
         typer.Option(
@@ -80,13 +82,15 @@ def bench(
     Every file is run in several fresh processes, in an order that lets a slow drift of the machine
     hit all files alike. The latency is the median of the processes' medians.
     """
-    from edgezoo.cli import tables
+    from edgezoo.cli import profiles, tables
 
-    plan = Plan(threads, processes, warmup, runs, timeout_s=timeout, seed=seed)
+    plan = Plan(threads, processes, warmup, runs, timeout_s=timeout, seed=seed, profile=profile)
     result = answer(
         lambda progress: pipeline.bench(paths, plan=plan, store=store, progress=progress),
         as_json,
-        lambda result: tables.measurements(result.measurements),
+        lambda result: profiles.with_profiles(
+            tables.measurements(result.measurements), result.measurements
+        ),
     )
     _refuse_failures(result.measurements)
 
