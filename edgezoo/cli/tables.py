@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 STATUS_STYLES = {"ok": "green", "unstable": "yellow", "throttled": "yellow", "failed": "red"}
 
 
-def _table(*columns: str, left: Sequence[str] = ()) -> Table:
+def empty_table(*columns: str, left: Sequence[str] = ()) -> Table:
     """Return an empty table; numbers stand right, the columns in ``left`` and the first one left."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for index, name in enumerate(columns):
@@ -45,7 +45,7 @@ def _table(*columns: str, left: Sequence[str] = ()) -> Table:
 
 def artifacts(made: Sequence[Artifact]) -> RenderableType:
     """Return one row per model file, and under the table what each was compared on."""
-    table = _table("file", "size", "SQNR", "agreement", "rel. error", "", left=("",))
+    table = empty_table("file", "size", "SQNR", "agreement", "rel. error", "", left=("",))
     for artifact in made:
         comparison = artifact.comparison
         table.add_row(
@@ -74,7 +74,7 @@ def _inputs(comparison: Comparison) -> str:
 
 def measurements(taken: Sequence[Measurement]) -> RenderableType:
     """Return one row per timed file, and under the table what must be known to read it."""
-    table = _table(
+    table = empty_table(
         "file", "latency", "95 % interval", "p90", "peak memory", "status", left=("status",)
     )
     for measurement in taken:
@@ -94,7 +94,7 @@ VERDICT_STYLES = {"regression": "red", "no number": "red", "improvement": "green
 
 def changes(result: CompareResult) -> RenderableType:
     """Return one row per setting of two stores."""
-    table = _table("file", "device", "runner", "B / A", "95 % interval", "verdict", "",
+    table = empty_table("file", "device", "runner", "B / A", "95 % interval", "verdict", "",
                    left=("device", "runner", "verdict", ""))  # fmt: skip
     for change in result.changes:
         ratio, interval = numbers.ABSENT, numbers.ABSENT
@@ -163,7 +163,7 @@ def run_result(result: RunResult) -> RenderableType:
 
 def models(infos: Sequence[ModelInfo]) -> RenderableType:
     """Return one row per network of the zoo."""
-    table = _table(
+    table = empty_table(
         "name", "family", "input", "parameters", "MACs", "top-1", "weights", left=("family", "weights")
     )  # fmt: skip
     for entry in infos:
