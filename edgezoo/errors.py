@@ -4,7 +4,8 @@
 
     EdgezooError                 exit code 2 on the command line, one sentence, no traceback
     ├── ModelNotFoundError       no zoo model, factory or manifest under that name
-    ├── WeightsError             no weights, or a file that does not fit the model
+    ├── WeightsError             no weights, or a file that cannot be read or downloaded
+    │   └── WeightsMismatchError weights that do not fit the model, with every key that does not
     ├── CaptureError             torch.export cannot trace the module
     ├── UnsupportedOpError       operations that no writer knows, all of them at once
     ├── SamplesError             a folder of photos that is empty, corrupt or of the wrong shape
@@ -22,7 +23,12 @@ from __future__ import annotations
 
 
 class EdgezooError(Exception):
-    """Base of all errors that a user can cause; ``str(error)`` is the one sentence to show."""
+    """Base of all errors that a user can cause; ``str(error)`` is the one sentence to show.
+
+    ``details`` are lines that the sentence leaves out because a terminal would not hold them.
+    """
+
+    details: tuple[str, ...] = ()
 
 
 class ModelNotFoundError(EdgezooError):
@@ -31,6 +37,32 @@ class ModelNotFoundError(EdgezooError):
 
 class WeightsError(EdgezooError):
     """Weights are missing, unreadable or do not fit the model."""
+
+
+class WeightsMismatchError(WeightsError):
+    """Weights do not fit the model and nothing was loaded; the attributes hold all that is wrong.
+
+    ``missing`` and ``unexpected`` are keys, ``misshaped`` sentences such as "a.weight 2x3 instead of
+    2x4". The message names the first ten of each.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        missing: tuple[str, ...],
+        unexpected: tuple[str, ...],
+        misshaped: tuple[str, ...],
+    ) -> None:
+        super().__init__(message)
+        self.missing = missing
+        self.unexpected = unexpected
+        self.misshaped = misshaped
+        self.details = (
+            *(f"missing: {key}" for key in missing),
+            *(f"unexpected: {key}" for key in unexpected),
+            *(f"mis-shaped: {text}" for text in misshaped),
+        )
 
 
 class CaptureError(EdgezooError):

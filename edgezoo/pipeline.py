@@ -24,6 +24,7 @@ from edgezoo.types import (
     Format,
     IoDtype,
     LoadedModel,
+    LoadedWeights,
     ModelInfo,
     ModelSpec,
     ReportFiles,
@@ -101,6 +102,31 @@ def info(
         built_with = {**artifacts.builder_options(origin), **(options or {})}
         return model_info(origin.model, input or origin.input, built_with)
     return model_info(str(model) if isinstance(model, Path) else model, input, options)
+
+
+def load_weights(
+    model: nn.Module,
+    source: str | Path | Mapping[str, Any],
+    flavour: str = "auto",
+    *,
+    progress: Progress = _silent,
+) -> LoadedWeights:
+    """Load weights into a module in place, all of them or none, and return what they are.
+
+    ``source`` is a file (.pth, .pt, .safetensors, .npz), the name of a published source of a network
+    from ``get_model(name).build()``, or a state dict; whose names its keys are is recognised.
+    ``flavour`` says what the weights were trained as where the names do not, such as ``tf`` for timm's
+    names, or whose they are, such as ``megvii``; ``native`` loads them without that check.
+
+    Raises:
+        WeightsMismatchError: keys that are missing, unexpected or of another shape, all of them.
+        WeightsError: a file that cannot be read or downloaded, or weights that were trained for a
+            network built with other options.
+        UsageError: there is no such flavour.
+    """
+    from edgezoo.models.load import load_weights as load
+
+    return load(model, source, flavour, progress)
 
 
 def convert(

@@ -254,19 +254,28 @@ def _centre(image: Image.Image, preprocessing: Preprocessing, size: tuple[int, i
     from PIL import Image
 
     image = _without_far_ends(image, 4 * max(size) / min(size))
-    margin = preprocessing.resize / preprocessing.size
-    limiting, wanted = min(zip(image.size, size, strict=True), key=lambda pair: pair[0] / pair[1])
-    fitted = preprocessing.resize if wanted == preprocessing.size else margin * wanted
-    # Never under ``size``: a crop beyond the picture would be filled with black.
-    width, height = (
-        max(least, int(fitted * side / limiting))
-        for side, least in zip(image.size, size, strict=True)
-    )
+    width, height = _resized(image.size, preprocessing, size)
     filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
     resample = filters[preprocessing.interpolation]
     image = image.resize((width, height), resample, reducing_gap=3.0)
     left, top = round((width - size[0]) / 2), round((height - size[1]) / 2)
     return image.crop((left, top, left + size[0], top + size[1]))
+
+
+def _resized(
+    sides: tuple[int, int], preprocessing: Preprocessing, size: tuple[int, int]
+) -> tuple[int, int]:
+    """Return the (width, height) that a picture of ``sides`` gets before its centre is taken."""
+    margin = preprocessing.resize / preprocessing.size
+    limiting, wanted = min(zip(sides, size, strict=True), key=lambda pair: pair[0] / pair[1])
+    fitted = preprocessing.resize if wanted == preprocessing.size else margin * wanted
+    if preprocessing.squash:
+        return round(margin * size[0]), round(margin * size[1])
+    # Never under ``size``: a crop beyond the picture would be filled with black.
+    width, height = (
+        max(least, int(fitted * side / limiting)) for side, least in zip(sides, size, strict=True)
+    )
+    return width, height
 
 
 def _without_far_ends(image: Image.Image, ratio: float) -> Image.Image:

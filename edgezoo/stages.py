@@ -55,15 +55,21 @@ def load(
     if isinstance(model, LoadedModel):
         return model
     if isinstance(model, (str, Path)) and Path(model).suffix in SUFFIXES.values():
-        return _load_origin(Path(model), weights, input, options)
+        return _load_origin(Path(model), weights, input, options, progress)
     name = str(model) if isinstance(model, Path) else model
-    loaded = load_model(name, weights=weights, seed=seed, input=input, options=options)
-    progress(f"loaded {loaded.name} with {_describe_weights(loaded)}")
+    loaded = load_model(
+        name, weights=weights, seed=seed, input=input, options=options, progress=progress
+    )
+    progress(f"loaded {loaded.name} with {_describe_weights(loaded)}{_describe_options(loaded)}")
     return loaded
 
 
 def _load_origin(
-    path: Path, weights: str | None, input: Shape | None, options: Mapping[str, Any] | None
+    path: Path,
+    weights: str | None,
+    input: Shape | None,
+    options: Mapping[str, Any] | None,
+    progress: Progress,
 ) -> LoadedModel:
     """Build the network of an artifact again, with the same weights unless others are asked for.
 
@@ -83,6 +89,7 @@ def _load_origin(
         seed=origin.seed,
         input=input or origin.input,
         options={**artifacts.builder_options(origin), **(options or {})},
+        progress=progress,
     )
     same = weights is None and not options
     if same and loaded.origin.weights_sha256 != origin.weights_sha256:
@@ -105,6 +112,12 @@ def _describe_weights(loaded: LoadedModel) -> str:
         "object": "its own weights",
     }
     return words.get(used, f"the weights in {used}")
+
+
+def _describe_options(loaded: LoadedModel) -> str:
+    """Return the builder's options, which the weights may have set unasked."""
+    options = loaded.origin.options
+    return "".join(f", {name}={value}" for name, value in options.items())
 
 
 def formats(to: Format | Sequence[Format]) -> tuple[Format, ...]:

@@ -48,7 +48,7 @@ class Preprocessing:
     then ``(pixel - mean) / std`` per channel on pixel values 0-255, in ``channel_order``.
     For an input that is not square ``size`` is its longer side and the crop has the input's shape,
     as large a share of the photo's limiting side; a grey input takes the luma, and the averages of
-    ``mean`` and ``std``.
+    ``mean`` and ``std``. ``squash`` resizes both sides to ``resize``, whatever the photo's shape.
     """
 
     size: int = 224
@@ -57,23 +57,40 @@ class Preprocessing:
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
     channel_order: Literal["rgb", "bgr"] = "rgb"
+    squash: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class WeightsSource:
     """Published weights that ``--weights NAME`` can load.
 
-    ``locate`` returns the file and raises ``WeightsError`` with the command that installs it.
-    ``options`` are the builder's options that these weights were trained with.
+    ``locate`` returns the file, reporting progress to the function that it is given, and raises
+    ``WeightsError`` with the command that installs it; ``remote`` files are downloaded where the cache
+    does not hold them. ``options`` are the builder's options that these weights were trained with.
     """
 
     name: str
-    locate: Callable[[], Path] = field(repr=False)
+    locate: Callable[[Callable[[str], None]], Path] = field(repr=False)
     preprocessing: Preprocessing
     source: str
     license: str
     top1: float | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    remote: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedWeights:
+    """What ``load_weights`` put into a module: whose naming it was and what it was trained with.
+
+    ``options`` are the builder's options that the weights imply, ``preprocessing`` how their photos
+    are prepared (``None`` where that is not known).
+    """
+
+    source: str
+    naming: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    preprocessing: Preprocessing | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -336,3 +336,17 @@ def test_random_inputs_follow_the_seed() -> None:
     # Standard error over 24576 numbers is 0.0064; five of them.
     assert abs(float(first.mean())) < 0.032
     assert float(first.std()) == pytest.approx(1.0, abs=0.032)
+
+
+def test_squashed_whatever_the_shape(tmp_path: Path) -> None:
+    """Both ends of a wide picture stay in sight; without it the centre square is all there is."""
+    wide = np.zeros((40, 120, 3), np.uint8)
+    wide[:, :30], wide[:, -30:] = 255, 255
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    squashed = load_photo(tmp_path / "wide.png", replace(PLAIN, squash=True))
+    assert squashed.shape == (3, 32, 32)
+    assert squashed[:, :, 0].min() > 250
+    assert squashed[:, :, -1].min() > 250
+    assert load_photo(tmp_path / "wide.png", PLAIN).max() == 0
+    flat = load_photo(tmp_path / "wide.png", replace(PLAIN, squash=True), (3, 16, 48))
+    assert flat[:, :, 0].min() > 250

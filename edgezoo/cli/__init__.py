@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             return run(arguments)
     except EdgezooError as error:
+        if error.details and not sys.stderr.isatty():  # a log keeps what would flood a terminal
+            print(*error.details, sep="\n", file=sys.stderr)
         return _complain(str(error), MISTAKE)
     except KeyboardInterrupt:
         sentence = "interrupted; what was being written is gone, what was done is kept"

@@ -27,6 +27,7 @@ def convert(
     model: o.ModelArgument,
     input: o.InputOption = None,
     option: o.BuilderOption = None,
+    num_classes: o.ClassesOption = None,
     weights: o.WeightsOption = None,
     seed: o.SeedOption = 0,
     samples: o.SamplesOption = None,
@@ -39,7 +40,7 @@ def convert(
     """Write a network as float32 files, each run and compared with PyTorch before it is kept."""
     from edgezoo.cli import tables
 
-    shape, builder = o.parse_shape(input), o.parse_options(option)
+    shape, builder = o.parse_shape(input), o.parse_options(option, num_classes)
     answer(
         lambda progress: pipeline.convert(
             model,
@@ -65,6 +66,7 @@ def quantize(
     skip_bad: o.SkipBadOption = False,
     input: o.InputOption = None,
     option: o.BuilderOption = None,
+    num_classes: o.ClassesOption = None,
     weights: o.WeightsOption = None,
     seed: o.SeedOption = 0,
     to: o.ToOption = o.TFLITE,
@@ -80,7 +82,7 @@ def quantize(
     """Write a network as int8 files, calibrated on your photos and compared on others of them."""
     from edgezoo.cli import tables
 
-    shape, builder = o.parse_shape(input), o.parse_options(option)
+    shape, builder = o.parse_shape(input), o.parse_options(option, num_classes)
     answer(
         lambda progress: pipeline.quantize(
             model,

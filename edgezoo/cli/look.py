@@ -35,12 +35,13 @@ def info(
     model: o.ModelArgument,
     input: o.InputOption = None,
     option: o.BuilderOption = None,
+    num_classes: o.ClassesOption = None,
     as_json: o.JsonOption = False,
 ) -> None:
     """Show a network's parameters, multiply-accumulates, weights and published numbers."""
     from edgezoo.cli import tables
 
-    shape, builder = o.parse_shape(input), o.parse_options(option)
+    shape, builder = o.parse_shape(input), o.parse_options(option, num_classes)
     answer(
         lambda progress: pipeline.info(model, input=shape, options=builder), as_json, tables.model
     )

@@ -154,6 +154,7 @@ def run(
     skip_bad: o.SkipBadOption = False,
     input: o.InputOption = None,
     option: o.BuilderOption = None,
+    num_classes: o.ClassesOption = None,
     weights: o.WeightsOption = None,
     seed: o.SeedOption = 0,
     to: o.ToOption = o.ALL_FORMATS,
@@ -169,7 +170,7 @@ def run(
     """Do everything: convert, quantize, verify, time on this machine, and write the report."""
     from edgezoo.cli import tables
 
-    shape, builder = o.parse_shape(input), o.parse_options(option)
+    shape, builder = o.parse_shape(input), o.parse_options(option, num_classes)
     plan = Plan(threads, processes, warmup, runs, timeout_s=timeout)
     result = answer(
         lambda progress: pipeline.run(

@@ -46,11 +46,23 @@ BuilderOption = Annotated[
         rich_help_panel=NETWORK,
     ),
 ]
+ClassesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--num-classes",
+        min=0,
+        metavar="N",
+        help="Build a zoo network for so many classes, which the weights must have too; 0 leaves "
+        "the classifier out.",
+        rich_help_panel=NETWORK,
+        show_default=False,
+    ),
+]
 WeightsOption = Annotated[
     str | None,
     typer.Option(
         metavar="FILE|random|NAME",
-        help="A .pth, .pt or .safetensors file, a published source that info lists, or random. "
+        help="A .pth, .pt, .safetensors or .npz file, a published source that info lists, or random. "
         "Without it: the first published source, or your factory's own weights.",
         rich_help_panel=NETWORK,
     ),
@@ -148,12 +160,17 @@ def parse_formats(texts: Sequence[str]) -> tuple[Format, ...]:
     return cast("tuple[Format, ...]", tuple(name for name in names if name))
 
 
-def parse_options(texts: Sequence[str] | None) -> dict[str, int | float | bool | str]:
+def parse_options(
+    texts: Sequence[str] | None, num_classes: int | None = None
+) -> dict[str, int | float | bool | str]:
     """Read ``NAME=VALUE`` pairs; values become whole numbers, numbers, true or false, or words.
 
+    ``num_classes`` is what ``--num-classes`` says, the option that has a name of its own.
     Raises ``UsageError`` for a text without ``=`` and for a name given twice.
     """
     options: dict[str, int | float | bool | str] = {}
+    if num_classes is not None:
+        options["num_classes"] = num_classes
     for text in texts or ():
         name, equals, value = text.partition("=")
         if not equals or not name:

@@ -175,7 +175,7 @@ def models(infos: Sequence[ModelInfo]) -> RenderableType:
             _millions(entry.params),
             _millions(entry.macs),
             numbers.ABSENT if top1 is None else f"{top1} %",
-            ", ".join(entry.weights) or numbers.ABSENT,
+            ", ".join(name for name in entry.weights if ":" not in name) or numbers.ABSENT,
         )
     return Group(table, Text("top-1: as published, on ImageNet; its source: edgezoo info", "dim"))
 
@@ -215,6 +215,10 @@ def _facts(info: ModelInfo) -> list[tuple[str, str]]:
 
 def _framing(prepared: Preprocessing, shape: Shape) -> str:
     height, width = shape[2:]
+    if prepared.squash:
+        margin = prepared.resize / prepared.size
+        sides = f"{round(margin * width)}x{round(margin * height)}"
+        return f"squashed to {sides}, centre {width}x{height}"
     if height == width:
         return f"shorter side to {prepared.resize}, centre {width}x{height}"
     return f"centre {width}x{height}, {prepared.size / prepared.resize:.3g} of the side that limits"

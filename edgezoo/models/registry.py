@@ -8,11 +8,17 @@ the exact counts are literals that the tests prove.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from edgezoo.errors import ModelNotFoundError
 from edgezoo.models.specs import efficientnet, mnasnet, nfnet, residual_attention, shufflenet
 from edgezoo.types import ModelSpec
+
+if TYPE_CHECKING:
+    from torch import nn
 
 FAMILIES = (shufflenet, mnasnet, efficientnet, nfnet, residual_attention)
 
@@ -22,8 +28,15 @@ def _by_name(specs: Iterable[ModelSpec]) -> Mapping[str, ModelSpec]:
     for spec in specs:
         if spec.name in table:
             raise ValueError(f"two networks are registered as {spec.name}")
-        table[spec.name] = spec
+        table[spec.name] = replace(spec, build=partial(_build, spec.build, spec.name))
     return table
+
+
+def _build(build: Callable[..., nn.Module], name: str, **options: Any) -> nn.Module:
+    """Build a network that knows its name, so that named weights can be found for it."""
+    module = build(**options)
+    object.__setattr__(module, "zoo_name", name)  # no layer and no tensor, so nothing to register
+    return module
 
 
 MODELS: Mapping[str, ModelSpec] = _by_name(spec for family in FAMILIES for spec in family.SPECS)

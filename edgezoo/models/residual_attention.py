@@ -121,6 +121,8 @@ class ResidualAttention(nn.Module):
         in_channels: int = 3,
     ) -> None:
         super().__init__()
+        # Weights trained with the other graph give nonsense.
+        self.fits: Mapping[str, tuple[object, ...]] = {"extra_adds": (design.extra_adds,)}
         self.stem = _make_stem(stem, design, in_channels)
         self.stages = nn.ModuleList()
         strides, width, reduction = [], stem.width, stem.stride * (2 if stem.pool else 1)

@@ -8,7 +8,7 @@ asked for a file or the word ``random``.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from edgezoo.errors import UsageError, WeightsError
 from edgezoo.models.factory import build_user_module, factory_name
 from edgezoo.models.registry import get_model
+from edgezoo.models.sources import find_source
 from edgezoo.types import (
     LoadedModel,
     ModelInfo,
@@ -27,9 +28,12 @@ from edgezoo.types import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
+
+    from edgezoo.models.state_files import Checkpoint
 
 Options = dict[str, Any]  # Any: a builder's options are of many types
+Progress = Callable[[str], None]
 KINDS: Mapping[type, str] = {
     int: "whole number",
     float: "number with a point",
@@ -45,6 +49,7 @@ def load_model(
     seed: int = 0,
     input: Shape | None = None,
     options: Mapping[str, Any] | None = None,
+    progress: Progress = lambda message: None,
 ) -> LoadedModel:
     """Return ``model`` in eval mode, float32, without gradients, with its weights and its origin.
 
@@ -61,7 +66,8 @@ def load_model(
         model = get_model(model)
     if isinstance(model, ModelSpec):
         shape = _check_zoo_input(input or model.input)
-        return _load_zoo_model(model, weights, seed, shape, check_options(model, options or {}))
+        asked = check_options(model, options or {})
+        return _load_zoo_model(model, weights, seed, shape, asked, progress)
     name = model if isinstance(model, str) else factory_name(model)
     if input is None:
         raise UsageError(
@@ -116,7 +122,7 @@ def _zoo_info(spec: ModelSpec, shape: Shape, options: Options) -> ModelInfo:
         params, macs = count_params(module), count_macs(module, shape)
     # As for the weights that are taken where none are asked for.
     published = bool(spec.weights) and not options
-    prepared = spec.weights[0].preprocessing if published else _preprocessing_of(spec, options)
+    prepared = spec.weights[0].preprocessing if published else preprocessing_of(spec, options)
     return ModelInfo(
         name=spec.name,
         family=spec.family,
@@ -189,7 +195,12 @@ def _channel_options(spec: ModelSpec, shape: Shape) -> Options:
 
 
 def _load_zoo_model(
-    spec: ModelSpec, weights: str | None, seed: int, shape: Shape, asked: Options
+    spec: ModelSpec,
+    weights: str | None,
+    seed: int,
+    shape: Shape,
+    asked: Options,
+    progress: Progress,
 ) -> LoadedModel:
     options = {**_channel_options(spec, shape), **asked}
     source = None if weights == "random" else _find_source(spec, weights)
@@ -199,14 +210,14 @@ def _load_zoo_model(
     elif source is not None:
         used = source.name
         options = {**source.options, **options}
-        state = _load_file(source.locate())
-        module = _build_with(spec, options, state, f"{source.name} ({source.source})")
+        checkpoint = _read(source.locate(progress))
+        module = _build_with(spec, options, checkpoint, f"{source.name} ({source.source})")
     else:
         used = _require_file(spec, weights)
-        state = _load_file(Path(used))
-        options = {**_trained_with(state), **options}
-        module = _build_with(spec, options, state, used)
-    preprocessing = source.preprocessing if source else _preprocessing_of(spec, options)
+        checkpoint = _read(Path(used))
+        options = {**implied_options(spec, checkpoint), **options}
+        module = _build_with(spec, options, checkpoint, used)
+    preprocessing = source.preprocessing if source else preprocessing_of(spec, options)
     return LoadedModel(
         name=spec.name,
         module=_freeze(module),
@@ -225,11 +236,11 @@ def _find_source(spec: ModelSpec, weights: str | None) -> WeightsSource | None:
                 "give a file with --weights FILE or take random ones with --weights random"
             )
         return spec.weights[0]
-    return next((source for source in spec.weights if source.name == weights), None)
+    return find_source(spec.weights, weights)
 
 
 def _require_file(spec: ModelSpec, weights: str | None) -> str:
-    from edgezoo.models.weights import SUFFIXES
+    from edgezoo.models.state_files import SUFFIXES
 
     assert weights is not None
     path = Path(weights)
@@ -241,17 +252,25 @@ def _require_file(spec: ModelSpec, weights: str | None) -> str:
     return weights
 
 
-def _trained_with(state: dict[str, Tensor]) -> Options:
+def implied_options(spec: ModelSpec, checkpoint: Checkpoint) -> Options:
     """Return the builder's options that the file's naming implies, such as SAME padding."""
-    from edgezoo.models.weights import recognise
+    from edgezoo.models.namings import recognise
+    from edgezoo.models.state_files import strip_prefixes
 
-    return dict(recognise(state).options)
+    naming = recognise(strip_prefixes(checkpoint))
+    if naming.family not in (None, spec.family):
+        return {}
+    return {name: value for name, value in naming.options.items() if name in spec.options}
 
 
-def _preprocessing_of(spec: ModelSpec, options: Options) -> Preprocessing:
-    """Return what networks built with ``options`` were trained on."""
-    for needed, preprocessing in spec.preprocessing_with:
-        if all(options.get(name) == value for name, value in needed.items()):
+def preprocessing_of(spec: ModelSpec, options: Mapping[str, Any]) -> Preprocessing:
+    """Return what networks built with ``options`` were trained on, where no source tells.
+
+    Options that a published source implies stand for all files of its kind, such as torchvision's.
+    """
+    published = ((source.options, source.preprocessing) for source in spec.weights)
+    for needed, preprocessing in (*spec.preprocessing_with, *published):
+        if needed and all(options.get(name) == value for name, value in needed.items()):
             return preprocessing
     return spec.preprocessing
 
@@ -273,16 +292,16 @@ def _build_random(spec: ModelSpec, options: Options, seed: int) -> nn.Module:
 
 
 def _build_with(
-    spec: ModelSpec, options: Options, state: dict[str, Tensor], source: str
+    spec: ModelSpec, options: Options, checkpoint: Checkpoint, source: str
 ) -> nn.Module:
     import torch
 
-    from edgezoo.models.weights import fit_state_dict
+    from edgezoo.models.weights import load_checkpoint
 
     with torch.device("meta"):  # spares the initialisation that the state overwrites
         module = _build(spec, options)
     module.to_empty(device="cpu")
-    fit_state_dict(module, state, source=source)
+    load_checkpoint(module, checkpoint, source=source)
     return module
 
 
@@ -302,9 +321,9 @@ def _load_user_model(
         module = copy.deepcopy(module)
     used = "factory" if isinstance(model, str) else "object"
     if weights is not None and weights != "random":
-        from edgezoo.models.weights import fit_state_dict
+        from edgezoo.models.weights import load_checkpoint
 
-        fit_state_dict(module, _load_file(Path(weights)), source=weights)
+        load_checkpoint(module, _read(Path(weights)), source=weights)
         used = weights
     return LoadedModel(
         name=name.replace(":", "."),
@@ -339,10 +358,10 @@ def _count_user_macs(loaded: LoadedModel) -> int:
         ) from error
 
 
-def _load_file(path: Path) -> dict[str, Tensor]:
-    from edgezoo.models.weights import load_state_file
+def _read(path: Path) -> Checkpoint:
+    from edgezoo.models.state_files import read_state_file
 
-    return load_state_file(path)
+    return read_state_file(path)
 
 
 def _sha256(module: nn.Module) -> str:

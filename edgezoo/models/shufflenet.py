@@ -114,6 +114,8 @@ class ShuffleNetV1(nn.Module):
         _check_choice("groups", groups, tuple(WIDTHS))
         _check_choice("scale", scale, tuple(STEMS))
         _check_choice("shuffle", shuffle, SHUFFLES)
+        # Without groups there is nothing to shuffle.
+        self.fits = {"shuffle": SHUFFLES if groups == 1 else (shuffle,)}
         stem = (STEMS_OF_EIGHT_GROUPS if groups == 8 else STEMS)[scale]
         self.first_conv = nn.Sequential(
             nn.Conv2d(in_channels, stem, 3, stride=2, padding=1, bias=False),

@@ -42,7 +42,10 @@ def convert(model: str, *more: object, out: object = "made") -> tuple[object, ..
         (("quantize", "shufflenet_v1"), "missing option '--samples'"),
         (("convert", "mnasnet_al"), "'mnasnet_al'; did you mean mnasnet_a1 or"),
         (("convert", "no.such:thing", "--input", SHAPE), "no module no to import"),
-        (("convert", "mnasnet_a1"), "give a file with --weights FILE or take random ones with"),
+        (
+            ("convert", "mnasnet_a1_x0_35"),
+            "give a file with --weights FILE or take random ones with",
+        ),
         (("convert", "mnasnet_a1", "--weights", "hub"), "neither an existing file nor one of"),
         (("convert", "mnasnet_a1", "--input", "3,224"), "write it as in 1x3x224x224"),
         (("convert", "mnasnet_a1", "--input", "3x224x224"), "not batch x channels x height x"),

@@ -136,7 +136,7 @@ def test_info_table(cli: Cli) -> None:
     assert "4,652,008" in table
     assert "pypi" in table
     assert "minus 127/127/127, over 128/128/128" in table
-    assert "none known: give --weights FILE" in cli("info", "mnasnet_a1").out
+    assert "none known: give --weights FILE" in cli("info", "mnasnet_a1_x0_35").out
 
 
 def test_progress_says_which_weights(cli: Cli, refused: Callable[..., str], tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tests.models.loopback import Loopback
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +27,27 @@ def timm() -> Iterator[ModuleType]:
     assert isinstance(timm, ModuleType)
     yield timm
     del library  # a library that is collected takes its schemas with it
+
+
+@pytest.fixture(scope="session")
+def torchvision(timm: ModuleType) -> ModuleType:
+    """torchvision, which timm's fixture makes importable."""
+    import torchvision
+
+    assert isinstance(torchvision, ModuleType)
+    return torchvision
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty download cache; no proxy stands before this machine."""
+    monkeypatch.setenv("EDGEZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def server() -> Iterator[Loopback]:
+    """A web server on this machine that can misbehave."""
+    with Loopback() as loopback:
+        yield loopback

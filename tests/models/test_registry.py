@@ -54,8 +54,6 @@ def test_names_follow_the_pattern() -> None:
 def test_found_by_its_name(spec: ModelSpec) -> None:
     assert get_model(spec.name) is spec
     assert spec.input == (1, 3, spec.preprocessing.size, spec.preprocessing.size)
-    for source in spec.weights:
-        assert source.preprocessing.size == spec.preprocessing.size
 
 
 @pytest.mark.parametrize("alias", ALIASES)

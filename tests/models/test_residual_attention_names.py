@@ -21,6 +21,7 @@ from torch import Tensor
 
 from edgezoo.errors import WeightsError
 from edgezoo.models.counts import count_macs, count_params
+from edgezoo.models.namings import recognise
 from edgezoo.models.namings_residual_attention import (
     fwang91_layers,
     tengshaofeng_layers,
@@ -40,7 +41,8 @@ from edgezoo.models.residual_attention import (
 )
 from edgezoo.models.residual_attention_blocks import Design
 from edgezoo.models.resolve import load_model
-from edgezoo.models.weights import fit_state_dict, recognise, state_sha256
+from edgezoo.models.state_files import Checkpoint
+from edgezoo.models.weights import fit_state_dict, state_sha256
 
 State = dict[str, Tensor]
 REFERENCES: dict[str, dict[str, Any]] = json.loads(
@@ -144,9 +146,9 @@ def test_key_map_leads_back_to_our_names(variant: str) -> None:
     with torch.device("meta"):
         module = BUILDERS[variant]()
     state = NAMES[naming](module)
-    found = recognise(state)
+    found = recognise(Checkpoint(state))
     assert found.name == naming
-    assert found.options == ({"extra_adds": True} if naming == "tengshaofeng" else {})
+    assert found.options == {"extra_adds": naming == "tengshaofeng"}
     translated = found.translate(state, module)
     ours = module.state_dict()
     assert {k: t.shape for k, t in translated.items()} == {k: t.shape for k, t in ours.items()}

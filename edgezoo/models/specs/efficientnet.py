@@ -12,9 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edgezoo.models.scaling import SCALINGS
-from edgezoo.models.sources import EFFICIENTNET_LITE0, tf_preprocessing
+from edgezoo.models.sources import sources_of, tf_preprocessing
 from edgezoo.models.specs.row import Published, million
-from edgezoo.types import ModelSpec, Preprocessing, WeightsSource
+from edgezoo.types import ModelSpec, Preprocessing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,10 +39,6 @@ EFFICIENTNETS = (
     ("lite3", 8_197_096, 1_383_321_872),
     ("lite4", 13_006_568, 2_553_034_336),
 )
-SOURCES: Mapping[str, tuple[WeightsSource, ...]] = {
-    "efficientnet_lite0": (EFFICIENTNET_LITE0,),
-    "tf_efficientnet_lite0": (EFFICIENTNET_LITE0,),
-}
 ALIASES: Mapping[str, str] = {}
 
 # Top-1, top-5, parameters (M), multiply-accumulates (G).
@@ -131,7 +127,7 @@ def _specs(prefix: str, flavour: str) -> Iterator[ModelSpec]:
             macs=macs,
             published=published.get(name, {}),
             preprocessing=preprocessing,
-            weights=SOURCES.get(prefix + name, ()),
+            weights=sources_of(prefix + name),
             options={"flavour": flavour, "num_classes": 1000},
             preprocessing_with=(({"flavour": "tf"}, tf_preprocessing(side, lite=scaling.lite)),),
         )

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from edgezoo.models.sources import sources_of
 from edgezoo.models.specs.row import INPUT, Published, million, multiplier
 from edgezoo.types import ModelSpec
 
@@ -34,7 +35,12 @@ MNASNETS = (
     ("b1", 1.4, 7_115_728, 588_799_408),
 )
 # What `--option` can set, with the defaults; the input's shape gives in_channels.
-OPTIONS: Mapping[str, Any] = {"flavour": "timm", "first_skip": True, "num_classes": 1000}
+OPTIONS: Mapping[str, Any] = {
+    "flavour": "timm",
+    "first_skip": True,
+    "scale_stem": True,
+    "num_classes": 1000,
+}
 ALIASES: Mapping[str, str] = {
     "mnasnet_a1": "mnasnet_a1_x1_0",
     "mnasnet_b1": "mnasnet_b1_x1_0",
@@ -115,6 +121,7 @@ def _specs() -> Iterator[ModelSpec]:
             params=params,
             macs=macs,
             published=published.get(name, {}),
+            weights=sources_of(name),
             options=OPTIONS,
         )
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from edgezoo.models.sources import sources_of
 from edgezoo.models.specs.row import Published, million
 from edgezoo.types import ModelSpec, Preprocessing
 
@@ -141,6 +142,7 @@ def _spec(name: str, side: int, **fields: Any) -> ModelSpec:
         family="nfnet",
         input=(1, 3, side, side),
         preprocessing=Preprocessing(size=side, resize=side + 32),
+        weights=sources_of(name),
         **fields,
     )
 
