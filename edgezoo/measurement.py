@@ -237,7 +237,9 @@ class Profile:
     def joined(self) -> float | None:
         """The share of the operations' time that was joined with the file's own nodes."""
         total = self.ops_ms
-        return math.fsum(op.ms for op in self.ops if op.value is not None) / total if total else None
+        return (
+            math.fsum(op.ms for op in self.ops if op.value is not None) / total if total else None
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from edgezoo.devices.profiles.kinds import continues, executes, has_weights
@@ -114,7 +115,7 @@ def _by_order(ops: Sequence[OpTime], nodes: Sequence[FileNode]) -> dict[int, Fil
         return {}
     found: dict[int, FileNode] = {}
     bounds = [(-1, -1), *pairs, (len(ops), len(nodes))]
-    for (op_start, node_start), (op_end, node_end) in zip(bounds, bounds[1:], strict=False):
+    for (op_start, node_start), (op_end, node_end) in pairwise(bounds):
         if op_start >= 0:
             found[op_start] = nodes[node_start]
         last = nodes[node_start] if node_start >= 0 else None

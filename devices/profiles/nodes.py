@@ -18,10 +18,10 @@ class UnreadableFileError(Exception):
 class FileNode:
     """One node of a file, in its order.
 
-    ``value`` names the tensor that it computes, ``name`` the node itself where the format has names
-    (ONNX), ``inputs`` the values it reads (ONNX), ``op`` is the format's operator (CONV_2D, Conv). ``macs`` is 0 for what multiplies no
-    matrices and ``None`` where the file does not hold the shapes. ``fused`` tells that an
-    activation is part of the node (TFLite).
+    ``value`` names the tensor that it computes, ``op`` is the format's operator (CONV_2D, Conv).
+    ``macs`` is 0 for what multiplies no matrices and ``None`` where the file does not hold the
+    shapes. ``name`` is the node's own and ``inputs`` the values it reads, both ONNX's; ``fused``
+    tells that an activation is part of the node (TFLite).
     """
 
     value: str

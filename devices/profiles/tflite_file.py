@@ -59,6 +59,8 @@ def _macs(op: str, inputs: Sequence[Shape | None], output: Shape | None) -> int 
             return product(output, inputs[0][-1:])
         case "TRANSPOSE_CONV" if weight and len(weight) == 4 and len(inputs) > 2:
             return product(inputs[2], weight[:3])
-        case "CONV_2D" | "DEPTHWISE_CONV_2D" | "FULLY_CONNECTED" | "BATCH_MATMUL" | "TRANSPOSE_CONV":
+        case (
+            "CONV_2D" | "DEPTHWISE_CONV_2D" | "FULLY_CONNECTED" | "BATCH_MATMUL" | "TRANSPOSE_CONV"
+        ):
             return None
     return 0

@@ -55,4 +55,3 @@ def _inferences(events: Iterable[Event]) -> Iterable[tuple[list[Event], Event]]:
         elif event["name"] == RUN_EVENT:
             yield nodes, event
             nodes = []
-

@@ -17,6 +17,7 @@ from edgezoo.report.profile import (
     longest,
     rate,
     share_of,
+    shown_value,
 )
 
 SHOWN_OPS = 10
@@ -47,7 +48,7 @@ def _operations(profile: Profile) -> RenderableType:
     for op in longest(profile, SHOWN_OPS):
         table.add_row(
             Text(op.op),
-            Text(op.value or numbers.ABSENT),
+            Text(shown_value(op) or numbers.ABSENT),
             numbers.milliseconds(op.ms),
             numbers.percent(share_of(op, profile)),
             numbers.count(op.macs) if op.macs else numbers.ABSENT,

@@ -129,7 +129,7 @@ def _medians(style: _Style, placed: Sequence[tuple[_Point, int, str]]) -> Figure
         "mode": "markers",
         "x": [latency.median for latency in latencies],
         "y": [height for _, height, _ in placed],
-        "hovertext": [_safe(text) for _, _, text in placed],
+        "hovertext": [safe_text(text) for _, _, text in placed],
         "hoverinfo": "text",
         "error_x": _intervals(latencies) | {"thickness": 2, "width": 6, "color": style.colour},
         "marker": {
@@ -186,7 +186,7 @@ def _bubbles(points: Sequence[_Point], texts: Sequence[str]) -> Figure:
         "text": [point.timing.mark for point in points],
         "textposition": _label_places(points),
         "textfont": {"size": 12, "color": "var(--ink)"},
-        "hovertext": [_safe(text) for text in texts],
+        "hovertext": [safe_text(text) for text in texts],
         "hoverinfo": "text",
         "cliponaxis": False,
         "error_x": _intervals([point.latency_ms for point in points])
@@ -238,7 +238,7 @@ def range_rule_plot(facts: QuantizationFacts) -> Plot | None:
         "x": [db for _, db in rules],
         "y": list(range(len(rules) - 1, -1, -1)),
         "width": 0.3,
-        "hovertext": [_safe(text) for text in texts],
+        "hovertext": [safe_text(text) for text in texts],
         "hoverinfo": "text",
         "marker": {"color": ["var(--series-1)" if is_it else "var(--faint)" for is_it in chosen]},
     }
@@ -267,7 +267,7 @@ def _rows_layout(texts: Sequence[str], title: str) -> Figure:
             "xanchor": "left",
             "y": rows - 1 - index,
             "yshift": 18,
-            "text": _safe(text),
+            "text": safe_text(text),
             "showarrow": False,
             "bgcolor": "var(--card)",
             "font": {"size": 13, "color": "var(--ink)"},
@@ -278,8 +278,12 @@ def _rows_layout(texts: Sequence[str], title: str) -> Figure:
 
 
 def _layout(title: str) -> Figure:
+    return {"xaxis": _axis(title) | {"rangemode": "tozero"}, **plot_layout()}
+
+
+def plot_layout() -> Figure:
+    """What all plots have in common, with axes or without."""
     return {
-        "xaxis": _axis(title) | {"rangemode": "tozero"},
         "showlegend": False,
         "dragmode": False,
         "hovermode": "closest",
@@ -314,6 +318,6 @@ def _shorten(text: str) -> str:
     return f"{text[:half]}…{text[-half:]}"
 
 
-def _safe(text: str) -> str:
+def safe_text(text: str) -> str:
     """Plotly reads a little HTML in its texts; names must not be read as such."""
     return html.escape(text, quote=False)

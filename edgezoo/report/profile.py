@@ -46,17 +46,23 @@ def share_of(op: OpTime, profile: Profile) -> float:
     return op.ms / profile.ops_ms if profile.ops_ms else 0.0
 
 
+def shown_value(op: OpTime) -> str | None:
+    """Return the file's value that an operation computes, without what our writers append."""
+    if op.value is None:
+        return None
+    name, _, leaf = op.value.rpartition("/")
+    return name if name and leaf in _PLAIN_LEAVES else op.value
+
+
 def path_of(op: OpTime) -> tuple[str, ...]:
     """Return the module path of an operation, outermost first: blocks, 0, conv.
 
     What the runtime added itself stands under one name of its own.
     """
-    if op.value is None:
+    value = shown_value(op)
+    if value is None:
         return (UNJOINED, op.op.split(" (")[0] or op.name)
-    parts = [part for part in re.split(r"[./]", op.value) if part]
-    if len(parts) > 1 and parts[-1] in _PLAIN_LEAVES:
-        parts.pop()
-    return tuple(parts) or (op.value,)
+    return tuple(part for part in re.split(r"[./]", value) if part) or (value,)
 
 
 def coverage_sentence(profile: Profile) -> str:

@@ -45,17 +45,18 @@ def result_sections(data: ReportData, grouping: Grouping) -> Iterator[Section]:
             class_="notice",
         )
         body = fragment(html_table(file_table(data)), *([] if grouping.groups else [nothing]))
-        yield _section("files", "Files", body)
+        yield titled_section("files", "Files", body)
     numbered = enumerate(grouping.groups, start=1)
     for provenance, members in groupby(numbered, key=lambda pair: pair[1].setting.provenance):
         parts = [_group(group, number, grouping, data) for number, group in members]
         words = element("p", PROVENANCE_WORDS[provenance])
-        yield _section(provenance, PROVENANCE_HEADINGS[provenance], fragment(words, *parts))
+        yield titled_section(provenance, PROVENANCE_HEADINGS[provenance], fragment(words, *parts))
     if grouping.foreign:
-        yield _section("left-out", "Left out", _foreign(grouping))
+        yield titled_section("left-out", "Left out", _foreign(grouping))
 
 
-def _section(anchor: str, heading: str, body: Html) -> Section:
+def titled_section(anchor: str, heading: str, body: Html) -> Section:
+    """A section under its heading, reached by ``#anchor``."""
     block = element("section", element("h2", heading, id=anchor), body, class_=f"of-{anchor}")
     return Section(anchor, heading, block)
 
@@ -67,8 +68,8 @@ def _group(group: Group, number: int, grouping: Grouping, data: ReportData) -> H
         html_table(group_table(group, grouping, data)),
         _evidence(DOUBTFUL_TITLE, without_claim(group.timings), labels),
         _evidence(NO_NUMBER_TITLE, without_number(group.timings), labels),
-        _figure(latency_plot(group, labels), f"latency-{number}", _latency_caption(group)),
-        _figure(
+        html_figure(latency_plot(group, labels), f"latency-{number}", _latency_caption(group)),
+        html_figure(
             trade_off_plot(group, labels),
             f"trade-off-{number}",
             _trade_off_caption(group),
@@ -149,7 +150,7 @@ def quantization_section(data: ReportData) -> Section | None:
     if not shared:
         return None
     parts = [_quantized(facts, names, index) for index, (facts, names) in enumerate(shared, 1)]
-    return _section("quantization", "Quantization", fragment(*parts))
+    return titled_section("quantization", "Quantization", fragment(*parts))
 
 
 def _quantized(facts: QuantizationFacts, names: Sequence[str], number: int) -> Html:
@@ -168,14 +169,15 @@ def _quantized(facts: QuantizationFacts, names: Sequence[str], number: int) -> H
     return fragment(
         element("h3", ", ".join(names)),
         element("p", " ".join(sentences)),
-        _figure(range_rule_plot(facts), f"rules-{number}", caption),
+        html_figure(range_rule_plot(facts), f"rules-{number}", caption),
     )
 
 
 # ------------------------------------------------------------------------------- HTML
 
 
-def _figure(plot: Plot | None, identifier: str, caption: str) -> Html:
+def html_figure(plot: Plot | None, identifier: str, caption: str) -> Html:
+    """The plot's place, its data and its caption; nothing where there is no plot."""
     if plot is None:
         return fragment()
     return element(
