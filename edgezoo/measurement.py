@@ -14,8 +14,8 @@ from typing import Any, Literal, get_args
 
 # Where a number comes from; no table or plot mixes two of them.
 Provenance = Literal["phone", "simulated", "host", "gpu", "imported"]
-# A GPU reference run measures the PyTorch module itself.
-MeasuredFormat = Literal["tflite", "onnx", "pytorch"]
+# A GPU reference run measures the PyTorch module itself; Core ML's numbers are imported.
+MeasuredFormat = Literal["tflite", "onnx", "pytorch", "coreml"]
 Status = Literal["ok", "unstable", "throttled", "failed"]
 # What two stores say of one setting.
 ChangeVerdict = Literal["regression", "improvement", "same", "undecided", "missing", "no number"]

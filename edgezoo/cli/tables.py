@@ -126,6 +126,8 @@ def _conditions(taken: Sequence[Measurement]) -> tuple[Text, ...]:
     if not taken:
         return ()
     plan, device = taken[0].plan, taken[0].device
+    if taken[0].provenance == "imported":
+        return (Text(f"imported, as measured by another tool on {device.name}", "dim"),)
     threads = "1 thread" if plan.threads == 1 else f"{plan.threads} threads"
     return (
         Text(

@@ -10,7 +10,15 @@ from edgezoo.report.grouping import Grouping, Timing
 from edgezoo.report.icicle import icicle_plot
 from edgezoo.report.markup import Html, element, fragment
 from edgezoo.report.numbers import ABSENT, count, milliseconds, percent
-from edgezoo.report.profile import by_kind, by_place, coverage_sentence, longest, rate, share_of, shown_value
+from edgezoo.report.profile import (
+    by_kind,
+    by_place,
+    coverage_sentence,
+    longest,
+    rate,
+    share_of,
+    shown_value,
+)
 from edgezoo.report.results import (
     Section,
     html_figure,
