@@ -72,25 +72,28 @@ def _by_name(ops: Sequence[OpTime], nodes: Sequence[FileNode]) -> dict[int, File
         if node is not None and (not tflite or node.op == op.op):
             found[index] = node
     taken = {node.value for node in found.values()}
-    for index, node in found.items():
+    for index, node in tuple(found.items()):
         if node.macs == 0 and re.search("Conv|Gemm|MatMul", ops[index].op):
-            found[index] = _weighted_before(node, values, taken) or node
+            before = _weighted_before(node, values, taken)
+            found.pop(index)
+            if len(before) == 1:  # of several, nobody knows which
+                found[index] = before[0]
     return found
 
 
 def _weighted_before(
     node: FileNode, values: Mapping[str, FileNode], taken: Set[str]
-) -> FileNode | None:
-    """Return the node with weights that ``node`` was fused into, unless an operator has its name."""
-    queue = [node]
+) -> list[FileNode]:
+    """Return the nodes with weights that ``node`` may be fused into, without those known by name."""
+    queue, weighted = [node], []
     while queue:
         node = queue.pop()
         if node.macs != 0:
-            return node
-        if node.op in _FUSED_AFTER:
+            weighted.append(node)
+        elif node.op in _FUSED_AFTER:
             before = [values[name] for name in node.inputs if name in values]
             queue += [earlier for earlier in before if earlier.value not in taken]
-    return None
+    return weighted
 
 
 def _candidates(name: str, named: Mapping[str, FileNode]) -> Iterator[FileNode]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from edgezoo.devices.runners.quiet import mean_ms, quieter_half
@@ -13,7 +14,23 @@ from edgezoo.measurement import OpTime, Profile
 KERNEL_SUFFIX = "_kernel_time"
 RUN_EVENT = "model_run"
 
-Event = Mapping[str, Any]  # Any: JSON
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    name: str
+    op: str
+    provider: str
+    us: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Inference:
+    nodes: tuple[_Node, ...]
+    us: float
+
+    @property
+    def names(self) -> list[str]:
+        return [node.name for node in self.nodes]
 
 
 def read_trace(content: bytes, untimed: int, runs: int) -> Profile:
@@ -23,35 +40,36 @@ def read_trace(content: bytes, untimed: int, runs: int) -> Profile:
     an inference ran other nodes than the others.
     """
     try:
-        events = [event for event in json.loads(content) if isinstance(event, Mapping)]
-        inferences = list(_inferences(events))[untimed:]
-    except (ValueError, KeyError, TypeError) as error:
+        inferences = list(_inferences(json.loads(content)))[untimed:]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunnerError("bad_output", f"its profile cannot be read ({error})") from error
     if len(inferences) != runs:
         raise RunnerError("bad_output", f"its profile holds {len(inferences)} of {runs} runs")
-    first = inferences[0][0]
-    names = [event["name"] for event in first]
-    if any([event["name"] for event in nodes] != names for nodes, _ in inferences):
+    first = inferences[0]
+    if any(inference.names != first.names for inference in inferences):
         raise RunnerError("bad_output", "its profile differs from run to run")
-    quiet = [inferences[i] for i in quieter_half([float(run["dur"]) for _, run in inferences])]
+    quiet = [inferences[index] for index in quieter_half([run.us for run in inferences])]
     ops = tuple(
         OpTime(
-            name=str(event["name"]).removesuffix(KERNEL_SUFFIX),
-            op=str(event["args"].get("op_name", "")),
-            ms=mean_ms([float(nodes[index]["dur"]) for nodes, _ in quiet]),
-            where=event["args"].get("provider"),
+            node.name,
+            node.op,
+            mean_ms([inference.nodes[index].us for inference in quiet]),
+            where=node.provider,
         )
-        for index, event in enumerate(first)
+        for index, node in enumerate(first.nodes)
     )
-    return Profile(ops, len(quiet), mean_ms([float(run["dur"]) for _, run in quiet]))
+    return Profile(ops, len(quiet), mean_ms([inference.us for inference in quiet]))
 
 
-def _inferences(events: Iterable[Event]) -> Iterable[tuple[list[Event], Event]]:
-    """Yield the nodes of each inference with the event of the inference, which follows them."""
-    nodes: list[Event] = []
+def _inferences(events: Iterable[Any]) -> Iterator[_Inference]:  # Any: JSON
+    """Yield every inference; its event follows those of its nodes."""
+    nodes: list[_Node] = []
     for event in events:
-        if event["cat"] == "Node" and event["name"].endswith(KERNEL_SUFFIX):
-            nodes.append(event)
-        elif event["name"] == RUN_EVENT:
-            yield nodes, event
+        name = event["name"]
+        if event["cat"] == "Node" and name.endswith(KERNEL_SUFFIX):
+            told = event["args"]
+            op, provider = str(told["op_name"]), str(told["provider"])
+            nodes.append(_Node(name.removesuffix(KERNEL_SUFFIX), op, provider, float(event["dur"])))
+        elif name == RUN_EVENT:
+            yield _Inference(tuple(nodes), float(event["dur"]))
             nodes = []
