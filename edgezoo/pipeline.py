@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from edgezoo import artifacts
 from edgezoo.errors import UsageError, VerificationError
-from edgezoo.measurement import BenchResult, CompareResult, Measurement, Plan
+
+# The command line and `import edgezoo` find all verbs here.
+from edgezoo.looking import get_model as get_model
+from edgezoo.looking import info as info
+from edgezoo.looking import list_models as list_models
+from edgezoo.looking import plot_models as plot_models
+from edgezoo.measurement import BenchResult, CompareResult, Measurement, Plan, Sweep
 from edgezoo.types import (
     FORMATS,
     SUFFIXES,
@@ -25,7 +31,6 @@ from edgezoo.types import (
     IoDtype,
     LoadedModel,
     LoadedWeights,
-    ModelInfo,
     ModelSpec,
     ReportFiles,
     RunResult,
@@ -36,6 +41,7 @@ from edgezoo.types import (
 if TYPE_CHECKING:
     from torch import nn
 
+    from edgezoo.devices.phones import Phone
     from edgezoo.devices.runners.build import BuiltRunner
     from edgezoo.samples import PhotoSet
 
@@ -58,50 +64,6 @@ def _refuse_unknown(model: object) -> None:
     """Raise ``ModelNotFoundError`` for a misspelt zoo name at once, before torch is imported."""
     if isinstance(model, str) and ":" not in model and Path(model).suffix not in SUFFIXES.values():
         get_model(model)
-
-
-def get_model(name: str) -> ModelSpec:
-    """Return a zoo model's specification; ``get_model(name).build()`` gives the module.
-
-    Raises:
-        ModelNotFoundError: no such model; the nearest names are listed.
-    """
-    from edgezoo.models.registry import get_model as find
-
-    return find(name)
-
-
-def list_models(family: str | None = None) -> tuple[ModelInfo, ...]:
-    """Return what is known of every model in the zoo, or of one family.
-
-    Raises:
-        UsageError: there is no such family.
-    """
-    from edgezoo.models.registry import list_models as specs
-    from edgezoo.models.resolve import model_info
-
-    families = tuple(dict.fromkeys(spec.family for spec in specs()))
-    if family not in (None, *families):
-        raise UsageError(f"no family is called {family!r}; choose from {', '.join(families)}")
-    return tuple(model_info(spec) for spec in specs() if family in (None, spec.family))
-
-
-def info(
-    model: Named, *, input: Shape | None = None, options: Mapping[str, Any] | None = None
-) -> ModelInfo:
-    """Return name, family, exact parameters and MACs, and published numbers of a network.
-
-    Raises:
-        ModelNotFoundError: MODEL names nothing.
-        UsageError: a user's network without ``input`` (batch, channels, height, width).
-    """
-    from edgezoo.models.resolve import model_info
-
-    if isinstance(model, (str, Path)) and Path(model).suffix in SUFFIXES.values():
-        origin = artifacts.origin_of(artifacts.read_manifest(Path(model)))
-        built_with = {**artifacts.builder_options(origin), **(options or {})}
-        return model_info(origin.model, input or origin.input, built_with)
-    return model_info(str(model) if isinstance(model, Path) else model, input, options)
 
 
 def load_weights(
@@ -127,6 +89,24 @@ def load_weights(
     from edgezoo.models.load import load_weights as load
 
     return load(model, source, flavour, progress)
+
+
+def devices(
+    *, adb: str | Path | None = None, servers: Sequence[str] = (), progress: Progress = _silent
+) -> tuple[Phone, ...]:
+    """Return the phones that adb sees, each with its state; those that are ready tell what they are.
+
+    ``adb`` is the binary, found by itself where it is not given; ``servers`` are adb servers as
+    HOST:PORT, without any the one that adb itself would use. ``devices.phones.watch_phones`` yields
+    the same after every change.
+
+    Raises:
+        DeviceError: no adb, or a server that does not start or answer.
+        UsageError: a server that is not of the form HOST:PORT.
+    """
+    from edgezoo.devices.phones import find_phones
+
+    return find_phones(adb, servers, progress)
 
 
 def convert(
@@ -300,6 +280,48 @@ def import_results(
     found = read(paths, device, None if artifact is None else Path(artifact))
     results.append(Path(store), found)
     return BenchResult(found)
+
+
+def bench_reference(
+    models: str | Path | Sequence[str | Path],
+    *,
+    device: str = "cuda",
+    sweep: Sweep | None = None,
+    plan: Plan | None = None,
+    weights: str | None = None,
+    input: Shape | None = None,
+    options: Mapping[str, Any] | None = None,
+    store: str | Path | None = None,
+    progress: Progress = _silent,
+) -> BenchResult:
+    """Time networks as they are in PyTorch, and ONNX files, on a GPU, in every setting of ``sweep``.
+
+    ``models`` are zoo names, ``package.module:factory`` and .onnx files, ``device`` is ``cuda``,
+    ``cuda:N`` or ``torch-cpu``; ``weights``, ``input`` and ``options`` are those of ``convert``.
+
+    Raises:
+        EdgezooError: nothing was measured, and why.
+    """
+    from edgezoo.devices.gpu.station import measure_references, open_station
+
+    names = [str(m) for m in ([models] if isinstance(models, (str, Path)) else models)]
+    plan, sweep = plan or Plan(), sweep or Sweep()
+    for name in names:
+        _refuse_unknown(name)
+    station = open_station(device, sweep)
+    from edgezoo import stages
+
+    measurements = measure_references(
+        station,
+        stages.reference_subjects(
+            names, weights=weights, input=input, options=options, seed=plan.seed, progress=progress
+        ),
+        plan,
+        sweep,
+        store=None if store is None else Path(store),
+        on_progress=lambda p: progress(f"timing: process {p.done + 1} of {p.total}, {p.artifact}"),
+    )
+    return BenchResult(measurements)
 
 
 def compare_stores(

@@ -16,6 +16,7 @@ from edgezoo import artifacts
 from edgezoo.converters.capture import capture
 from edgezoo.converters.formats import ENTRIES
 from edgezoo.converters.verify import Check, first_non_finite, verify_file
+from edgezoo.devices.subjects import Subject, network, read_subjects
 from edgezoo.errors import (
     ArtifactError,
     NonFiniteError,
@@ -62,6 +63,28 @@ def load(
     )
     progress(f"loaded {loaded.name} with {_describe_weights(loaded)}{_describe_options(loaded)}")
     return loaded
+
+
+def reference_subjects(
+    names: Sequence[str],
+    *,
+    weights: str | None,
+    input: Shape | None,
+    options: Mapping[str, Any] | None,
+    seed: int,
+    progress: Progress,
+) -> tuple[Subject, ...]:
+    """Return networks and model files as things to measure, in their order."""
+    found: list[Subject] = []
+    for name in names:
+        if Path(name).suffix in SUFFIXES.values():
+            found += read_subjects([Path(name)])
+            continue
+        loaded = load(
+            name, weights=weights, seed=seed, input=input, options=options, progress=progress
+        )
+        found.append(network(loaded.name, loaded.origin))
+    return tuple(found)
 
 
 def _load_origin(

@@ -81,7 +81,7 @@ def _load(path: Path, threads: int, trace: Path | None = None) -> InferenceSessi
         options.profile_file_prefix = str(trace)
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=[PROVIDER])
-    except _runtime_errors() as error:
+    except runtime_errors() as error:
         raise _runner_error("load_error", error) from error
 
 
@@ -98,7 +98,7 @@ def _bound(session: InferenceSession) -> Session:
     def invoke() -> None:
         try:
             session.run_with_iobinding(binding)
-        except _runtime_errors() as error:
+        except runtime_errors() as error:
             raise _runner_error("run_error", error) from error
 
     return Session(
@@ -123,7 +123,7 @@ def _input_info(value: Any) -> InputInfo:  # Any: onnxruntime has no types
     return InputInfo(value.name, tuple(value.shape), np.dtype(dtype))
 
 
-def _runtime_errors() -> tuple[type[Exception], ...]:
+def runtime_errors() -> tuple[type[Exception], ...]:
     """Return the exceptions of onnxruntime, which have no base class of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 

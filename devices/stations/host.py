@@ -17,8 +17,7 @@ from edgezoo.devices.runners.table import RUNNERS
 from edgezoo.devices.stations.station import Purpose, RunnerFacts
 from edgezoo.devices.subjects import Subject
 from edgezoo.errors import BenchmarkError, UsageError
-from edgezoo.measurement import DeviceInfo, Plan
-from edgezoo.types import Format
+from edgezoo.measurement import DeviceInfo, MeasuredFormat, Plan
 
 
 class HostStation:
@@ -44,7 +43,7 @@ class HostStation:
             wanted = " ".join(runner.distribution for runner in missing)
             raise BenchmarkError(f"No runtime for {names} is installed: run pip install {wanted}.")
 
-    def runner(self, format_: Format) -> RunnerFacts:
+    def runner(self, format_: MeasuredFormat) -> RunnerFacts:
         """Return the runtime and what the number depends on, as installed for this Python."""
         runner = RUNNERS[format_]
         names = ("edgezoo", "numpy", runner.distribution)

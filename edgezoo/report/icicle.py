@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from edgezoo.measurement import Profile
 from edgezoo.report.numbers import milliseconds, percent
-from edgezoo.report.plots import Figure, Plot, plot_layout, safe_text
+from edgezoo.report.plots import Figure, Plot, base_layout, safe
 from edgezoo.report.profile import UNJOINED, path_of
 
 DEEPEST = 5
@@ -100,14 +100,14 @@ def _trace(tiles: Sequence[_Tile], whole_ms: float) -> Figure:
         "type": "icicle",
         "ids": [tile.identifier for tile in tiles],
         "parents": [tile.parent for tile in tiles],
-        "labels": [safe_text(tile.label) for tile in tiles],
+        "labels": [safe(tile.label) for tile in tiles],
         "values": [tile.ms for tile in tiles],
         "branchvalues": "total",
         "sort": False,
         "text": [percent(tile.ms / whole_ms) for tile in tiles],
         "textinfo": "label+text",
         "textposition": "middle center",
-        "hovertext": [safe_text(_hover(tile, whole_ms)) for tile in tiles],
+        "hovertext": [safe(_hover(tile, whole_ms)) for tile in tiles],
         "hoverinfo": "text",
         "tiling": {"orientation": "v", "pad": 1},
         "pathbar": {"visible": False},
@@ -128,7 +128,8 @@ def _hover(tile: _Tile, whole_ms: float) -> str:
 
 
 def _layout() -> Figure:
-    layout = plot_layout()
+    layout = base_layout("")
+    del layout["xaxis"]
     layout["margin"] = {"l": 0, "r": 0, "t": 8, "b": 8}
     layout["uniformtext"] = {"minsize": 10, "mode": "hide"}
     return layout

@@ -5,6 +5,8 @@ The content security policy forbids every request, so a mistake here cannot make
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgezoo.report.data import ReportData
 from edgezoo.report.gallery import gallery_section
 from edgezoo.report.grouping import Grouping, group_measurements
@@ -27,14 +29,19 @@ def html_page(data: ReportData) -> str:
     """Return the page. Same data, same text."""
     grouping = group_measurements(data)
     sections = _sections(data, grouping)
+    return document(f"{data.title} – edgezoo report", _header(data, grouping, sections), sections)
+
+
+def document(title: str, header: Html, sections: Sequence[Section]) -> str:
+    """Return a page of ``sections`` under ``header``, with all that it needs inside."""
     body = element(
         "body",
-        _header(data, grouping, sections),
+        header,
         element("main", *(section.body for section in sections)),
         element("noscript", "The plots need JavaScript; the tables hold the same numbers."),
         *_scripts(sections),
     )
-    page = element("html", _head(data), body, lang="en")
+    page = element("html", _head(title), body, lang="en")
     return f"<!DOCTYPE html>\n{page.text}\n"
 
 
@@ -53,14 +60,14 @@ def _titled(anchor: str, heading: str, body: Html | None) -> Section | None:
     return Section(anchor, heading, body) if body else None
 
 
-def _head(data: ReportData) -> Html:
+def _head(title: str) -> Html:
     return element(
         "head",
         element("meta", charset="utf-8"),
         element("meta", http_equiv="Content-Security-Policy", content=POLICY),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
-        element("title", f"{data.title} – edgezoo report"),
+        element("title", title),
         element("style", Html(STYLE)),
     )
 
@@ -84,7 +91,7 @@ def _sentence(verdict: Verdict) -> list[Html | str]:
     return [verdict.text, element("small", *links)]
 
 
-def _scripts(sections: list[Section]) -> list[Html]:
+def _scripts(sections: Sequence[Section]) -> list[Html]:
     """Plotly's 5 MB only where there is a plot to draw."""
     if any("data-figure=" in section.body.text for section in sections):
         from plotly.offline import get_plotlyjs  # slow to import, and only needed here

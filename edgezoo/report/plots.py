@@ -129,7 +129,7 @@ def _medians(style: _Style, placed: Sequence[tuple[_Point, int, str]]) -> Figure
         "mode": "markers",
         "x": [latency.median for latency in latencies],
         "y": [height for _, height, _ in placed],
-        "hovertext": [safe_text(text) for _, _, text in placed],
+        "hovertext": [safe(text) for _, _, text in placed],
         "hoverinfo": "text",
         "error_x": _intervals(latencies) | {"thickness": 2, "width": 6, "color": style.colour},
         "marker": {
@@ -159,8 +159,8 @@ def trade_off_plot(group: Group, labels: Mapping[str, str]) -> Plot | None:
     if len(points) < 3:
         return None
     texts = [_trade_off_text(labels[point.timing.mark], point) for point in points]
-    layout = _layout("latency in milliseconds, lower is better")
-    layout["yaxis"] = _axis("SQNR in dB, higher is better") | {"rangemode": "tozero"}
+    layout = base_layout("latency in milliseconds, lower is better")
+    layout["yaxis"] = axis("SQNR in dB, higher is better") | {"rangemode": "tozero"}
     layout["margin"] = {"l": 56, "r": 48, "t": 24, "b": 52}
     sentence = "Latency, SQNR and size: " + "; ".join(texts) + "."
     return Plot({"data": [_bubbles(points, texts)], "layout": layout}, 340, sentence)
@@ -186,7 +186,7 @@ def _bubbles(points: Sequence[_Point], texts: Sequence[str]) -> Figure:
         "text": [point.timing.mark for point in points],
         "textposition": _label_places(points),
         "textfont": {"size": 12, "color": "var(--ink)"},
-        "hovertext": [safe_text(text) for text in texts],
+        "hovertext": [safe(text) for text in texts],
         "hoverinfo": "text",
         "cliponaxis": False,
         "error_x": _intervals([point.latency_ms for point in points])
@@ -238,7 +238,7 @@ def range_rule_plot(facts: QuantizationFacts) -> Plot | None:
         "x": [db for _, db in rules],
         "y": list(range(len(rules) - 1, -1, -1)),
         "width": 0.3,
-        "hovertext": [safe_text(text) for text in texts],
+        "hovertext": [safe(text) for text in texts],
         "hoverinfo": "text",
         "marker": {"color": ["var(--series-1)" if is_it else "var(--faint)" for is_it in chosen]},
     }
@@ -256,9 +256,9 @@ def _rows_height(rows: int) -> int:
 
 def _rows_layout(texts: Sequence[str], title: str) -> Figure:
     """One row per text, the text above its row, the first on top."""
-    layout = _layout(title)
+    layout = base_layout(title)
     rows = len(texts)
-    layout["yaxis"] = _axis("") | {"range": [-0.6, rows - 0.2], "visible": False}
+    layout["yaxis"] = axis("") | {"range": [-0.6, rows - 0.2], "visible": False}
     layout["margin"] = {"l": 8, "r": 16, "t": 8, "b": 52}
     layout["annotations"] = [
         {
@@ -267,7 +267,7 @@ def _rows_layout(texts: Sequence[str], title: str) -> Figure:
             "xanchor": "left",
             "y": rows - 1 - index,
             "yshift": 18,
-            "text": safe_text(text),
+            "text": safe(text),
             "showarrow": False,
             "bgcolor": "var(--card)",
             "font": {"size": 13, "color": "var(--ink)"},
@@ -277,13 +277,10 @@ def _rows_layout(texts: Sequence[str], title: str) -> Figure:
     return layout
 
 
-def _layout(title: str) -> Figure:
-    return {"xaxis": _axis(title) | {"rangemode": "tozero"}, **plot_layout()}
-
-
-def plot_layout() -> Figure:
-    """What all plots have in common, with axes or without."""
+def base_layout(title: str) -> Figure:
+    """What all plots share; ``title`` is that of the horizontal axis."""
     return {
+        "xaxis": axis(title) | {"rangemode": "tozero"},
         "showlegend": False,
         "dragmode": False,
         "hovermode": "closest",
@@ -299,7 +296,8 @@ def plot_layout() -> Figure:
     }
 
 
-def _axis(title: str) -> Figure:
+def axis(title: str) -> Figure:
+    """An axis in the page's colours that cannot be dragged away."""
     return {
         "title": {"text": title, "font": {"size": 12}},
         "gridcolor": "var(--line)",
@@ -318,6 +316,6 @@ def _shorten(text: str) -> str:
     return f"{text[:half]}…{text[-half:]}"
 
 
-def safe_text(text: str) -> str:
+def safe(text: str) -> str:
     """Plotly reads a little HTML in its texts; names must not be read as such."""
     return html.escape(text, quote=False)

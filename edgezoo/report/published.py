@@ -19,12 +19,16 @@ SPELLINGS = (
     (r"\bparams\b", "parameters"),
     (r"\b(cpu|gpu|npu|dsp)\b", lambda found: found[1].upper()),
     (r"\bmacs\b", "MACs"),
+    (r"\bxeon e5 (\d+)", r"Xeon E5-\1"),
+    (r"\bedge tpu\b", "Edge TPU"),
     (r"\btop(\d)\b", r"top-\1"),
     (r"\b(pixel|snapdragon) ?(\d)", lambda found: f"{found[1].capitalize()} {found[2]}"),
-    (r"(?<=[^,]) (\d+ threads?|big core|little core)\b", r", \1"),
+    (r"(?<=[^,]) (\d+ threads?|1 core|big core|little core)\b", r", \1"),
     (r"\b(threads?) (?=\w)", r"\1, "),
 )
 UNITS = {"ms": "ms", "mib": "MiB", "mb": "MB"}  # by the last word of a key
+# Further sources and trainings, which `edgezoo info` tells; a report is about the files.
+OTHERS = ("others", "training")
 PERCENTAGES = ("top1", "top5")  # by the first word of a key
 
 
@@ -55,7 +59,9 @@ def published_rows(data: ReportData, model: str) -> tuple[PublishedRow, ...]:
     A value is a plain number, ``{"value": …, "source": …}``, ``[value, source]`` or a mapping of
     such (one row each); a key ``source`` or ``<name>_source`` beside the values is their source.
     """
-    numbers = _numbers(data.published.get(model, {}), (), "")
+    published = data.published.get(model, {})
+    first_source = {key: value for key, value in published.items() if key not in OTHERS}
+    numbers = _numbers(first_source, (), "")
     return tuple(_row(number, _counted(data, model, number.keys)) for number in numbers)
 
 
@@ -86,7 +92,7 @@ def _row(number: _Number, counted: int | None) -> PublishedRow:
     is_number = isinstance(number.value, (int, float))
     text = _text(number.value)
     return PublishedRow(
-        name=", ".join(filter(None, map(_spell, number.keys))),
+        name=", ".join(filter(None, map(spell, number.keys))),
         published=f"{text} {number.unit}" if is_number and number.unit else text,
         counted=count(counted),
         deviation=_deviation(counted, number.value),
@@ -94,8 +100,8 @@ def _row(number: _Number, counted: int | None) -> PublishedRow:
     )
 
 
-def _spell(key: str) -> str:
-    """``pixel4_cpu_4_threads`` as "Pixel 4 CPU, 4 threads"; a unit goes with the number."""
+def spell(key: str) -> str:
+    """Return ``pixel4_cpu_4_threads`` as "Pixel 4 CPU, 4 threads"; a unit goes with the number."""
     *words, last = key.split("_")
     text = " ".join(words if words and last in UNITS else (*words, last))
     for pattern, spelling in SPELLINGS:

@@ -21,7 +21,7 @@ from edgezoo.report.profile import (
 )
 from edgezoo.report.results import (
     Section,
-    html_figure,
+    figure_of,
     html_table,
     mark_link,
     titled_section,
@@ -70,7 +70,7 @@ def _one(label: str, setting: str, timing: Timing, profile: Profile, number: int
     return fragment(
         element("h3", label, " ", mark_link(timing.mark)),
         element("p", f"{setting}: {coverage_sentence(profile)}", class_="facts"),
-        html_figure(icicle_plot(profile), f"where-{number}", CAPTION),
+        figure_of(icicle_plot(profile), f"where-{number}", CAPTION),
         html_table(operations_table(profile, label)),
         element("div", _bars("By kind", profile), _bars("By executor", profile), class_="cards"),
     )

@@ -26,8 +26,8 @@ def write_report(data: ReportData, out: Path) -> ReportFiles:
     files = ReportFiles(html=out / HTML_NAME, markdown=out / MARKDOWN_NAME)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        _write_whole(files.html, html)
-        _write_whole(files.markdown, markdown)
+        write_whole(files.html, html)
+        write_whole(files.markdown, markdown)
     except OSError as error:
         raise OutputError(
             f"The report cannot be written into {out} ({error.strerror}); "
@@ -36,8 +36,11 @@ def write_report(data: ReportData, out: Path) -> ReportFiles:
     return files
 
 
-def _write_whole(path: Path, text: str) -> None:
-    """File names may hold bytes that are not UTF-8: they are written as escapes."""
+def write_whole(path: Path, text: str) -> None:
+    """Write ``text`` under another name first, then rename; raises ``OSError``.
+
+    File names may hold bytes that are not UTF-8: they are written as escapes.
+    """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as f:
