@@ -67,7 +67,7 @@ def parse_readings(output: bytes) -> tuple[Reading, ...]:
             continue
         at_s, current, voltage = (float(found[group]) for group in (1, 2, 3))
         last_s = readings[-1].at_s if readings else -math.inf
-        if at_s > last_s:
+        if at_s >= last_s:  # a clock of hundredths may stand still
             readings.append(Reading(at_s, current, voltage, found[4]))
     return tuple(readings)
 

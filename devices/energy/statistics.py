@@ -101,7 +101,8 @@ def _resampled_means(
     means = (sums[starts + length] - sums[starts]).sum(axis=1) / (blocks * length)
     freedom = blocks - 1
     wider = math.sqrt(blocks / freedom) * (1 + (NORMAL_975**2 + 1) / (4 * freedom))
-    return values.mean() + wider * (means - values.mean())
+    spread: NDArray[np.float64] = values.mean() + wider * (means - values.mean())
+    return spread
 
 
 def _block(values: NDArray[np.float64]) -> int:

@@ -20,7 +20,7 @@ def with_profile(
     if not plan.profile or measurement.latency_ms is None:
         return measurement
     report = station.wait_until_fit(plan) or station.run(subject, plan, "profile")
-    if report.profile is not None:
+    if report.profile is not None and subject.format in ("tflite", "onnx"):
         profile = joined(report.profile, subject.path, subject.format)
         return replace(measurement, profile=profile)
     missing = f"No profile: {report.message or 'the runner told none'}."

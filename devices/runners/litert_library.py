@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from edgezoo.devices.failures import FailureClass
 from edgezoo.devices.runners.inputs import random_inputs
 from edgezoo.devices.runners.litert_profile import MOST_EVENTS, Event
 from edgezoo.devices.runners.session import InputInfo, RunnerError
@@ -169,5 +170,5 @@ def _call(library: Library, name: str, *arguments: Any) -> None:  # Any: C argum
         raise RunnerError("library_missing", reason) from None
     status = function(*arguments)
     if status:
-        kind = "run_error" if name == "RunCompiledModel" else "load_error"
+        kind: FailureClass = "run_error" if name == "RunCompiledModel" else "load_error"
         raise RunnerError(kind, f"LiteRt{name} gave status {status} while profiling")

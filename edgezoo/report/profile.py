@@ -67,8 +67,10 @@ def path_of(op: OpTime) -> tuple[str, ...]:
 
 def coverage_sentence(profile: Profile) -> str:
     """Return what the numbers stand for and what they leave open."""
-    runs = "1 inference" if profile.runs == 1 else f"{profile.runs} inferences"
-    parts = [f"{len(profile.ops)} operations take {milliseconds(profile.ops_ms)} (mean of {runs})"]
+    runs = "of 1 inference" if profile.runs == 1 else f"mean of {profile.runs} inferences"
+    count = len(profile.ops)
+    words = "1 operation takes" if count == 1 else f"{count} operations take"
+    parts = [f"{words} {milliseconds(profile.ops_ms)} ({runs})"]
     if profile.whole_ms is not None and profile.coverage is not None:
         parts.append(
             f"{percent(profile.coverage)} of the {milliseconds(profile.whole_ms)} of a whole "

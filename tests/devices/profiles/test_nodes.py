@@ -1,6 +1,7 @@
 """Nodes of files: their MACs against the counts on the graph, hostile bytes."""
 
 import json
+import math
 from pathlib import Path
 
 import onnx
@@ -61,9 +62,7 @@ MATRICES = {
 @pytest.mark.parametrize("case", MATRICES.values(), ids=MATRICES)
 def test_macs_of_onnx_operators(case: tuple) -> None:  # type: ignore[type-arg]  # a row of the table
     node, x, w, y, macs = case
-    weight = helper.make_tensor(
-        "w", TensorProto.FLOAT, w, [0.0] * int(onnx.numpy_helper.np.prod(w))
-    )
+    weight = helper.make_tensor("w", TensorProto.FLOAT, w, [0.0] * math.prod(w))
     graph = helper.make_graph([node], "g", [_value("x", *x)], [_value("y", *y)], [weight])
     (found,) = onnx_file.parse_nodes(helper.make_model(graph).SerializeToString())
     assert found.macs == macs

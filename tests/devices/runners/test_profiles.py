@@ -47,7 +47,8 @@ def test_litert_averages_the_quieter_half() -> None:
         (CONV.tag, 0.06, "XNNPACK"),
         ("ADD", 0.01, "built-in kernels"),
     ]
-    assert (profile.runs, profile.whole_ms, profile.coverage) == (1, 0.1, pytest.approx(0.7))
+    assert (profile.runs, profile.whole_ms) == (1, 0.1)
+    assert profile.coverage == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize(
