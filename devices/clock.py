@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+from edgezoo.devices import stopping
+
 
 class Clock(Protocol):
     """Seconds of a clock that never goes back, and waiting by it."""
@@ -24,5 +26,5 @@ class WallClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
+        """Wait, unless this thread is to stop."""
+        stopping.pause(seconds)

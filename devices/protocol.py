@@ -147,10 +147,21 @@ def _begin(
 
 
 def _finish(station: Station, course: Course, journal: Journal) -> Measurement:
-    measurement = _measurement(course, station)
+    measurement = _with_memory(_measurement(course, station), course, station)
     measurement = with_profile(measurement, station, course.subject, course.plan)
     journal.finish(course.key, measurement, again=course.reports[-1].device_failed)
     return measurement
+
+
+def _with_memory(measurement: Measurement, course: Course, station: Station) -> Measurement:
+    """Add the peak memory from a process of its own, where the timing ones did not tell it."""
+    known = measurement.peak_memory_mib is not None
+    if measurement.status == "failed" or known or not course.plan.memory:
+        return measurement
+    report = station.run(course.subject, course.plan, "memory")
+    samples = report.samples
+    memory_mib = None if samples is None else samples.peak_memory_mib
+    return replace(measurement, peak_memory_mib=memory_mib)
 
 
 def round_orders(models: int, processes: int, seed: int) -> tuple[tuple[int, ...], ...]:

@@ -35,7 +35,8 @@ echo "{PART} cores"
   cpu[0-9]*/cpufreq/cpuinfo_max_freq cpu[0-9]*/cpufreq/scaling_governor; do {_TREE}; done)
 """
 
-_STATE = f"""
+# What every process on a device ends with; see ``conditions_in``.
+STATE = f"""
 echo "{PART} load"; cat /proc/loadavg
 echo "{PART} mhz"
 (cd /sys/devices/system/cpu && for file in cpu[0-9]*/cpufreq/scaling_cur_freq; do {_TREE}; done)
@@ -54,17 +55,22 @@ fi
 
 def describe(transport: Transport) -> DeviceInfo:
     """Return what the device is. Raises ``DeviceError`` where it does not answer."""
-    return device_of(_ask(transport, _FACTS + _STATE), transport.serial)
+    return device_of(_ask(transport, _FACTS + STATE), transport.serial)
 
 
 def read_conditions(transport: Transport) -> Conditions:
     """Return the state it is in now. Raises ``DeviceError`` where it does not answer."""
-    return conditions_of(_ask(transport, _STATE), _now())
+    return conditions_of(_ask(transport, STATE), _now())
+
+
+def conditions_in(text: str) -> Conditions:
+    """Return the conditions in what ``STATE`` printed just now."""
+    return conditions_of(parts_of(text), _now())
 
 
 def survey(transport: Transport) -> tuple[DeviceInfo, Conditions]:
     """Return both with one question. Raises ``DeviceError`` where it does not answer."""
-    parts = _ask(transport, _FACTS + _STATE)
+    parts = _ask(transport, _FACTS + STATE)
     return device_of(parts, transport.serial), conditions_of(parts, _now())
 
 

@@ -101,3 +101,9 @@ def info(
     return model_info(
         str(model) if isinstance(model, Path) else model, input, options, layers=layers
     )
+
+
+def refuse_unknown(model: object) -> None:
+    """Raise ``ModelNotFoundError`` for a misspelt zoo name at once, before torch is imported."""
+    if isinstance(model, str) and ":" not in model and Path(model).suffix not in SUFFIXES.values():
+        get_model(model)

@@ -7,7 +7,6 @@ left there is never overwritten without ``force``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,10 +20,16 @@ from edgezoo.looking import get_model as get_model
 from edgezoo.looking import info as info
 from edgezoo.looking import list_models as list_models
 from edgezoo.looking import plot_models as plot_models
-from edgezoo.measurement import BenchResult, CompareResult, Measurement, Plan, Sweep
+from edgezoo.looking import refuse_unknown
+from edgezoo.measurement import Measurement, Plan
+from edgezoo.measuring import bench as bench
+from edgezoo.measuring import bench_reference as bench_reference
+from edgezoo.measuring import build_runner as build_runner
+from edgezoo.measuring import compare_stores as compare_stores
+from edgezoo.measuring import devices as devices
+from edgezoo.measuring import import_results as import_results
 from edgezoo.types import (
     FORMATS,
-    SUFFIXES,
     Artifact,
     ConversionResult,
     Format,
@@ -41,8 +46,6 @@ from edgezoo.types import (
 if TYPE_CHECKING:
     from torch import nn
 
-    from edgezoo.devices.phones import Phone
-    from edgezoo.devices.runners.build import BuiltRunner
     from edgezoo.samples import PhotoSet
 
     Named = str | Path | nn.Module | ModelSpec
@@ -58,12 +61,6 @@ GALLERY_PHOTOS = 24
 
 def _silent(message: str) -> None:
     """Report nothing."""
-
-
-def _refuse_unknown(model: object) -> None:
-    """Raise ``ModelNotFoundError`` for a misspelt zoo name at once, before torch is imported."""
-    if isinstance(model, str) and ":" not in model and Path(model).suffix not in SUFFIXES.values():
-        get_model(model)
 
 
 def load_weights(
@@ -91,24 +88,6 @@ def load_weights(
     return load(model, source, flavour, progress)
 
 
-def devices(
-    *, adb: str | Path | None = None, servers: Sequence[str] = (), progress: Progress = _silent
-) -> tuple[Phone, ...]:
-    """Return the phones that adb sees, each with its state; those that are ready tell what they are.
-
-    ``adb`` is the binary, found by itself where it is not given; ``servers`` are adb servers as
-    HOST:PORT, without any the one that adb itself would use. ``devices.phones.watch_phones`` yields
-    the same after every change.
-
-    Raises:
-        DeviceError: no adb, or a server that does not start or answer.
-        UsageError: a server that is not of the form HOST:PORT.
-    """
-    from edgezoo.devices.phones import find_phones
-
-    return find_phones(adb, servers, progress)
-
-
 def convert(
     model: Model,
     *,
@@ -132,7 +111,7 @@ def convert(
     Raises:
         EdgezooError: one of its subclasses, saying the thing, the value and the next step.
     """
-    _refuse_unknown(model)
+    refuse_unknown(model)
     from edgezoo import making, stages
     from edgezoo.quantization.recipes import get_recipe
 
@@ -177,7 +156,7 @@ def quantize(
     Raises:
         EdgezooError: one of its subclasses, saying the thing, the value and the next step.
     """
-    _refuse_unknown(model)
+    refuse_unknown(model)
     from edgezoo import making, stages
     from edgezoo.quantization.recipes import get_quantized_recipe
 
@@ -234,147 +213,6 @@ def verify(
     return VerificationResult(tuple(verified))
 
 
-def bench(
-    paths: str | Path | Sequence[str | Path],
-    *,
-    plan: Plan | None = None,
-    store: str | Path | None = None,
-    progress: Progress = _silent,
-) -> BenchResult:
-    """Time artifacts on this machine, interleaved; append the measurements to ``store`` (JSONL).
-
-    Raises:
-        UsageError, ArtifactError, BenchmarkError: nothing was measured, and why.
-        OutputError: the store cannot be written.
-    """
-    from edgezoo.devices.protocol import measure
-
-    measurements = measure(
-        [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)],
-        plan or Plan(),
-        store=None if store is None else Path(store),
-        on_progress=lambda p: progress(f"timing: process {p.done + 1} of {p.total}, {p.artifact}"),
-    )
-    return BenchResult(measurements)
-
-
-def import_results(
-    files: Sequence[str | Path],
-    *,
-    device: str,
-    store: str | Path,
-    artifact: str | Path | None = None,
-) -> BenchResult:
-    """Append to ``store`` what other tools measured on ``device``, with the provenance "imported".
-
-    ``artifact`` is the model file that all ``files`` measured.
-
-    Raises:
-        UsageError, ArtifactError, BenchmarkError: nothing was imported, and why.
-        OutputError: the store cannot be written.
-    """
-    from edgezoo import results
-    from edgezoo.devices.imports.read import import_results as read
-
-    paths = [Path(file) for file in files]
-    found = read(paths, device, None if artifact is None else Path(artifact))
-    results.append(Path(store), found)
-    return BenchResult(found)
-
-
-def bench_reference(
-    models: str | Path | Sequence[str | Path],
-    *,
-    device: str = "cuda",
-    sweep: Sweep | None = None,
-    plan: Plan | None = None,
-    weights: str | None = None,
-    input: Shape | None = None,
-    options: Mapping[str, Any] | None = None,
-    store: str | Path | None = None,
-    progress: Progress = _silent,
-) -> BenchResult:
-    """Time networks as they are in PyTorch, and ONNX files, on a GPU, in every setting of ``sweep``.
-
-    ``models`` are zoo names, ``package.module:factory`` and .onnx files, ``device`` is ``cuda``,
-    ``cuda:N`` or ``torch-cpu``; ``weights``, ``input`` and ``options`` are those of ``convert``.
-
-    Raises:
-        EdgezooError: nothing was measured, and why.
-    """
-    from edgezoo.devices.gpu.station import measure_references, open_station
-
-    names = [str(m) for m in ([models] if isinstance(models, (str, Path)) else models)]
-    plan, sweep = plan or Plan(), sweep or Sweep()
-    for name in names:
-        _refuse_unknown(name)
-    station = open_station(device, sweep)
-    from edgezoo import stages
-
-    measurements = measure_references(
-        station,
-        stages.reference_subjects(
-            names, weights=weights, input=input, options=options, seed=plan.seed, progress=progress
-        ),
-        plan,
-        sweep,
-        store=None if store is None else Path(store),
-        on_progress=lambda p: progress(f"timing: process {p.done + 1} of {p.total}, {p.artifact}"),
-    )
-    return BenchResult(measurements)
-
-
-def compare_stores(
-    before: str | Path, after: str | Path, *, gate: float = 0.05, junit: str | Path | None = None
-) -> CompareResult:
-    """Return how every setting changed from store ``before`` (A) to ``after`` (B).
-
-    ``gate`` is the share that a slow-down must exceed beyond doubt to be a regression (0.05: 5 %).
-    ``junit`` names an XML file for a CI server.
-
-    Raises:
-        ArtifactError: a store is missing or damaged.
-        UsageError: the gate is negative, or the stores have no setting in common.
-        OutputError: the JUnit file cannot be written.
-    """
-    from edgezoo import results
-    from edgezoo.devices.regression import compare as changes
-    from edgezoo.report.junit import write_junit
-
-    if not 0 <= gate < math.inf:
-        raise UsageError(f"gate {gate} is no share from 0 up; 0.05 stands for 5 %")
-    stores = [results.read(Path(store)).measurements for store in (before, after)]
-    result = CompareResult(gate, changes(stores[0], stores[1], gate))
-    if all(change.verdict == "missing" for change in result.changes):
-        raise UsageError(
-            f"{before} and {after} have no file, device, runner and threads in common; "
-            "measure the same files with the same options"
-        )
-    if junit is not None:
-        write_junit(Path(junit), result)
-    return result
-
-
-def build_runner(
-    out: str | Path,
-    *,
-    ndk: str | Path | None = None,
-    zig: bool = False,
-    progress: Progress = _silent,
-) -> BuiltRunner:
-    """Compile the C runner into ``out``: for this machine, or with an NDK or zig for a device.
-
-    Raises:
-        UsageError: the compiler is not there.
-        BenchmarkError: it does not compile.
-        OutputError: the folder cannot be written.
-    """
-    from edgezoo.devices.runners import build
-
-    progress("compiling the runner")
-    return build.build_runner(Path(out), ndk=None if ndk is None else Path(ndk), zig=zig)
-
-
 def report(folder: str | Path) -> ReportFiles:
     """Write ``report.html`` and ``report.md`` from the manifests and results in ``folder``.
 
@@ -408,7 +246,7 @@ def run(
     Raises:
         EdgezooError: one of its subclasses, saying the thing, the value and the next step.
     """
-    _refuse_unknown(model)
+    refuse_unknown(model)
     from edgezoo import stages
 
     with artifacts.output_folder(Path(out)) as folder:

@@ -15,6 +15,7 @@ from edgezoo.devices.adb.failures import classify
 from edgezoo.devices.adb.find import Adb
 from edgezoo.devices.adb.server import Server, ensure_running
 from edgezoo.devices.failures import DeviceError, Failure
+from edgezoo.devices.stopping import StoppedError, unstoppable
 from edgezoo.devices.transports.process import Ended, run_process
 from edgezoo.devices.transports.transport import Completed
 from edgezoo.devices.transports.wrap import stop_script, unwrap, wrap
@@ -37,7 +38,12 @@ class AdbTransport:
     def run(self, command: str | Sequence[str], timeout_s: float) -> Completed:
         """Run it; see ``Transport``. adb's death does not end it on the phone, so that is seen to."""
         wrapped = wrap(command, self.folder)
-        ended = self._adb("shell", wrapped.script, timeout_s=timeout_s)
+        try:
+            ended = self._adb("shell", wrapped.script, timeout_s=timeout_s)
+        except StoppedError:
+            with unstoppable():
+                self._stop(wrapped.word)
+            raise
         completed = unwrap(ended, wrapped.word, timeout_s)
         if completed.ended:
             return completed
@@ -91,14 +97,17 @@ class AdbTransport:
 
     def _stopped(self, completed: Completed, word: str) -> Completed:
         """Stop on the phone what did not end in time, and add whether that could be verified."""
-        stop = wrap(stop_script(word, self.folder), self.folder)
-        ended = self._adb("shell", stop.script, timeout_s=STOP_S)
-        answer = unwrap(ended, stop.word, STOP_S)
         failure = completed.failure
-        if failure is None or answer.stdout.strip() == b"stopped":
+        if self._stop(word) or failure is None:
             return completed
         message = f"{failure.message}, but whether it goes on there is not known"
         return replace(completed, failure=replace(failure, message=message))
+
+    def _stop(self, word: str) -> bool:
+        """End a command on the phone; return whether that could be verified."""
+        stop = wrap(stop_script(word, self.folder), self.folder)
+        ended = self._adb("shell", stop.script, timeout_s=STOP_S)
+        return unwrap(ended, stop.word, STOP_S).stdout.strip() == b"stopped"
 
     def _named(self, failure: Failure) -> Failure:
         """Put the serial into a message that only speaks of the phone."""

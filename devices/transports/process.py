@@ -17,9 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+from edgezoo.devices import stopping
+
 # A runner's log is some kilobytes, a dumpsys a few hundred; more is a program gone wild.
 LARGEST_OUTPUT = 32 << 20
 CHUNK = 1 << 16
+STOP_CHECK_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +88,19 @@ def _read(process: subprocess.Popen[bytes], deadline: float) -> Ended:
 def _fill(
     pipes: dict[IO[bytes], bytearray], deadline: float
 ) -> Literal["exit", "timeout", "output"]:
-    """Read the pipes until all are closed, the deadline or too many bytes."""
+    """Read the pipes until all are closed, the deadline or too many bytes.
+
+    Raises ``StoppedError`` where this thread is to stop.
+    """
     size = 0
     with selectors.DefaultSelector() as selector:
         for pipe in pipes:
             selector.register(pipe, selectors.EVENT_READ)
         while selector.get_map():
-            ready = selector.select(max(0.0, deadline - time.monotonic()))
-            if not ready:
+            left_s = max(0.0, deadline - time.monotonic())
+            ready = selector.select(min(left_s, STOP_CHECK_S))
+            stopping.check()
+            if not ready and left_s <= STOP_CHECK_S:
                 return "timeout"
             for key, _ in ready:
                 data = os.read(key.fd, CHUNK)

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Literal
 
 from edgezoo.devices.failures import DeviceError, Failure, FailureClass
+from edgezoo.devices.stopping import StoppedError, unstoppable
 from edgezoo.devices.transports.process import Ended, run_process
 from edgezoo.devices.transports.transport import Completed
 from edgezoo.devices.transports.wrap import stop_script, unwrap, wrap
@@ -57,14 +58,17 @@ class SshTransport:
     def run(self, command: str | Sequence[str], timeout_s: float) -> Completed:
         """Run it; see ``Transport``."""
         wrapped = wrap(command, self.folder)
-        ended = self._ssh(_shell(wrapped.script), timeout_s)
+        try:
+            ended = self._ssh(_shell(wrapped.script), timeout_s)
+        except StoppedError:
+            with unstoppable():
+                self._stop(wrapped.word)
+            raise
         completed = unwrap(ended, wrapped.word, timeout_s)
         if completed.ended:
             return completed
         if ended.by != "exit":
-            stop = wrap(stop_script(wrapped.word, self.folder), self.folder)
-            answer = unwrap(self._ssh(_shell(stop.script), STOP_S), stop.word, STOP_S)
-            if answer.stdout.strip() != b"stopped" and completed.failure is not None:
+            if not self._stop(wrapped.word) and completed.failure is not None:
                 message = f"{completed.failure.message}, but whether it goes on there is not known"
                 return replace(completed, failure=replace(completed.failure, message=message))
             return completed
@@ -96,6 +100,12 @@ class SshTransport:
     ) -> None:
         self._ssh_master("exit")
         shutil.rmtree(self.sockets, ignore_errors=True)
+
+    def _stop(self, word: str) -> bool:
+        """End a command on the board; return whether that could be verified."""
+        stop = wrap(stop_script(word, self.folder), self.folder)
+        answer = unwrap(self._ssh(_shell(stop.script), STOP_S), stop.word, STOP_S)
+        return answer.stdout.strip() == b"stopped"
 
     def _ssh(
         self, script: str, timeout_s: float, stdin: Path | None = None, stdout: Path | None = None

