@@ -71,8 +71,8 @@ def parse_report(stdout: bytes, printed: bytes, runs: int) -> Report:
         report = from_json(Report, json.loads(line))
     except ValueError as error:
         return failed("bad_output", f"its report cannot be read ({error}){_shown(printed)}")
-    if report.samples is None and report.failure_class is None:
-        return failed("bad_output", "its report holds neither samples nor a failure")
+    if report.samples is None and report.profile is None and report.failure_class is None:
+        return failed("bad_output", "its report holds neither numbers nor a failure")
     if report.samples is not None:
         wall_ms, cpu_ms = report.samples.wall_ms, report.samples.cpu_ms
         if len(wall_ms) < runs or len(cpu_ms) != len(wall_ms) or min(wall_ms) <= 0:

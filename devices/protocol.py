@@ -15,6 +15,7 @@ from statistics import median
 
 from edgezoo.devices.journal import Journal, job_key
 from edgezoo.devices.outcome import Report, failed
+from edgezoo.devices.profiles.take import with_profile
 from edgezoo.devices.stations.host import HostStation
 from edgezoo.devices.stations.station import Station
 from edgezoo.devices.statistics import judge, summarize_throughput
@@ -147,6 +148,7 @@ def _begin(
 
 def _finish(station: Station, course: Course, journal: Journal) -> Measurement:
     measurement = _with_memory(_measurement(course, station), course, station)
+    measurement = with_profile(measurement, station, course.subject, course.plan)
     journal.finish(course.key, measurement, again=course.reports[-1].device_failed)
     return measurement
 

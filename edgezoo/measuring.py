@@ -143,6 +143,30 @@ def bench_reference(
     return BenchResult(measurements)
 
 
+def import_results(
+    files: Sequence[str | Path],
+    *,
+    device: str,
+    store: str | Path,
+    artifact: str | Path | None = None,
+) -> BenchResult:
+    """Append to ``store`` what other tools measured on ``device``, with the provenance "imported".
+
+    ``artifact`` is the model file that all ``files`` measured.
+
+    Raises:
+        UsageError, ArtifactError, BenchmarkError: nothing was imported, and why.
+        OutputError: the store cannot be written.
+    """
+    from edgezoo import results
+    from edgezoo.devices.imports.read import import_results as read
+
+    paths = [Path(file) for file in files]
+    found = read(paths, device, None if artifact is None else Path(artifact))
+    results.append(Path(store), found)
+    return BenchResult(found)
+
+
 def compare_stores(
     before: str | Path, after: str | Path, *, gate: float = 0.05, junit: str | Path | None = None
 ) -> CompareResult:

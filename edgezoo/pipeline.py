@@ -27,6 +27,7 @@ from edgezoo.measuring import bench_reference as bench_reference
 from edgezoo.measuring import build_runner as build_runner
 from edgezoo.measuring import compare_stores as compare_stores
 from edgezoo.measuring import devices as devices
+from edgezoo.measuring import import_results as import_results
 from edgezoo.types import (
     FORMATS,
     Artifact,

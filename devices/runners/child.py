@@ -32,11 +32,12 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What one process has to do."""
+    """What one process has to do: time a file, or profile it, never both."""
 
     path: Path
     format: MeasuredFormat
     plan: Plan
+    profile: bool = False
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -66,10 +67,13 @@ def die_with_parent(parent: str | None) -> None:
 
 
 def carry_out(request: Request) -> Report:
-    """Time the requested model in this process."""
+    """Time or profile the requested model in this process."""
     from edgezoo.devices.runners.timing import time_model
 
     try:
+        if request.profile:
+            profile = RUNNERS[request.format].profile(request.path, request.plan)
+            return Report(None, {}, profile=profile)
         session, samples = time_model(RUNNERS[request.format], request.path, request.plan)
     except RunnerError as error:
         return Report(None, {}, error.failure_class, str(error))

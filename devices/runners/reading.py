@@ -14,7 +14,7 @@ from edgezoo.devices.runners.benchmark_judge import Ended, judge
 from edgezoo.devices.runners.benchmark_profile import parse_profiles
 from edgezoo.devices.runners.binaries import Tool
 from edgezoo.devices.runners.native_report import judge_native
-from edgezoo.devices.runners.results import aggregated, log_sha256, profile_of
+from edgezoo.devices.runners.results import US_PER_MS, aggregated, log_sha256, profile_of
 
 TOO_OLD = Failure(
     "flag_refused",
@@ -35,7 +35,10 @@ def read_process(tool: Tool, ended: Ended, request: RunRequest, started_at: floa
         return _failed(judgement.failure)
     if numbers.timed.median_us is None:
         return _failed(TOO_OLD)
-    profile = profile_of(parse_profiles(ended.stdout)) if request.profile else None
+    profile = None
+    if request.profile:
+        tables, whole_ms = parse_profiles(ended.stdout), numbers.timed.avg_us / US_PER_MS
+        profile = profile_of(tables, accelerator=numbers.delegate["used"], whole_ms=whole_ms)
     return Report(aggregated(numbers, ended, started_at), numbers.delegate, profile=profile)
 
 

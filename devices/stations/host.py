@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
@@ -58,8 +59,8 @@ class HostStation:
         return None
 
     def run(self, subject: Subject, plan: Plan, purpose: Purpose) -> Report:
-        """Run one process, whose peak memory is measured without disturbing it."""
-        return run_process(_request(subject, plan))
+        """Run one process; the peak memory of a timing one is read without disturbing it."""
+        return run_process(replace(_request(subject, plan), profile=purpose == "profile"))
 
     def recover(self, report: Report) -> bool:
         """Return ``False``: what fails here is the model."""

@@ -25,6 +25,7 @@ BENCH_EXAMPLES = (
     "edgezoo bench lite0/*.tflite --device all --store lite0/phones.jsonl",
     "edgezoo bench lite0/*.tflite lite0/*.onnx --threads 1",
     "edgezoo bench lite0/efficientnet_lite0_fp32.tflite --processes 9 --store lite0/results.jsonl",
+    "edgezoo bench lite0/efficientnet_lite0_w8a8.tflite --profile",
     "edgezoo bench efficientnet_lite0 --device cuda --precision fp32,fp16 --batch 1,32",
 )
 COMPARE_EXAMPLES = (
@@ -71,6 +72,7 @@ def bench(
     seed: Annotated[
         int, typer.Option(help="Seed of the order and the inputs.", rich_help_panel=o.TIMING)
     ] = PLAN.seed,
+    profile: o.ProfileOption = PLAN.profile,
     store: Annotated[
         str | None,
         typer.Option(
@@ -103,7 +105,7 @@ def bench(
     hit all files alike. The latency is the median of the processes' medians. A GPU reference runs
     every combination of the settings given; its throughput is taken apart.
     """
-    from edgezoo.cli import references, tables
+    from edgezoo.cli import profiles, references, tables
 
     plan = Plan(
         threads,
@@ -113,6 +115,7 @@ def bench(
         timeout_s=timeout,
         seed=seed,
         accelerator=o.parse_accelerator(accelerator),
+        profile=profile,
     )
     settings = {"execution": execution, "precision": precision, "batch": batch,
                 "memory-format": memory_format, "input": input, "option": option or None,
@@ -136,9 +139,13 @@ def bench(
                 progress=progress,
             ),
             as_json,
-            lambda result: tables.measurements(result.measurements),
+            lambda result: profiles.with_profiles(
+                tables.measurements(result.measurements), result.measurements
+            ),
         )
     else:
+        if profile:
+            raise UsageError(f"--profile is for model files, not for {device}; leave it out")
         sweep = o.parse_sweep(execution, precision, batch, memory_format)
         shape, builder = o.parse_shape(input), o.parse_options(option, num_classes)
         result = answer(

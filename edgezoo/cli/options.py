@@ -232,6 +232,14 @@ WarmupOption = Annotated[
     int, typer.Option(help="Untimed runs at the start of a process.", rich_help_panel=TIMING)
 ]
 RunsOption = Annotated[int, typer.Option(help="Timed runs per process.", rich_help_panel=TIMING)]
+ProfileOption = Annotated[
+    bool,
+    typer.Option(
+        "--profile",
+        help="Also take the time of every operation, in a separate process per file.",
+        rich_help_panel=TIMING,
+    ),
+]
 TimeoutOption = Annotated[
     float,
     typer.Option(metavar="SECONDS", help="Longest time for a process.", rich_help_panel=TIMING),

@@ -137,6 +137,8 @@ def _conditions(taken: Sequence[Measurement]) -> tuple[Text, ...]:
     if not taken:
         return ()
     plan, first = taken[0].plan, taken[0]
+    if first.provenance == "imported":
+        return (Text(f"imported, as measured by another tool on {first.device.name}", "dim"),)
     threads = "1 thread" if plan.threads == 1 else f"{plan.threads} threads"
     where = f"on this computer ({first.device.cpu}), not on a phone"
     if first.device.serial:

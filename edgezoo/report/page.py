@@ -17,6 +17,7 @@ from edgezoo.report.results import Section, mark_link, quantization_section, res
 from edgezoo.report.script import SCRIPT
 from edgezoo.report.style import STYLE
 from edgezoo.report.verdict import Verdict, verdicts
+from edgezoo.report.where import profile_section
 
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -46,6 +47,7 @@ def document(title: str, header: Html, sections: Sequence[Section]) -> str:
 
 def _sections(data: ReportData, grouping: Grouping) -> list[Section]:
     optional = (
+        profile_section(data, grouping),
         quantization_section(data),
         _titled("operations", "Operations", operations_section(data)),
         _titled("photos", "Photos", gallery_section(data)),

@@ -47,22 +47,23 @@ def result_sections(data: ReportData, grouping: Grouping) -> Iterator[Section]:
             class_="notice",
         )
         body = fragment(html_table(file_table(data)), *([] if grouping.groups else [nothing]))
-        yield _section("files", "Files", body)
+        yield titled_section("files", "Files", body)
     numbered = enumerate(grouping.groups, start=1)
     for provenance, members in groupby(numbered, key=lambda pair: pair[1].setting.provenance):
         parts = [_group(group, number, grouping, data) for number, group in members]
         words = element("p", PROVENANCE_WORDS[provenance])
-        yield _section(provenance, PROVENANCE_HEADINGS[provenance], fragment(words, *parts))
+        yield titled_section(provenance, PROVENANCE_HEADINGS[provenance], fragment(words, *parts))
     for provenance, groups in groupby(grouping.references, key=lambda g: g.setting.provenance):
         parts = [_reference(group, data) for group in groups]
         words = element("p", REFERENCE_WORDS)
         anchor = f"reference-{provenance}"
-        yield _section(anchor, REFERENCE_HEADINGS[provenance], fragment(words, *parts))
+        yield titled_section(anchor, REFERENCE_HEADINGS[provenance], fragment(words, *parts))
     if grouping.foreign:
-        yield _section("left-out", "Left out", _foreign(grouping))
+        yield titled_section("left-out", "Left out", _foreign(grouping))
 
 
-def _section(anchor: str, heading: str, body: Html) -> Section:
+def titled_section(anchor: str, heading: str, body: Html) -> Section:
+    """A section under its heading, reached by ``#anchor``."""
     block = element("section", element("h2", heading, id=anchor), body, class_=f"of-{anchor}")
     return Section(anchor, heading, block)
 
@@ -167,7 +168,7 @@ def quantization_section(data: ReportData) -> Section | None:
     if not shared:
         return None
     parts = [_quantized(facts, names, index) for index, (facts, names) in enumerate(shared, 1)]
-    return _section("quantization", "Quantization", fragment(*parts))
+    return titled_section("quantization", "Quantization", fragment(*parts))
 
 
 def _quantized(facts: QuantizationFacts, names: Sequence[str], number: int) -> Html:

@@ -76,11 +76,19 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading of a table whose cells are made elsewhere."""
+
+    heading: str
+    numeric: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """Rows of cells under their columns; the first column names the row."""
 
     caption: str
-    columns: tuple[Column, ...]
+    columns: tuple[Column | Heading, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
 
