@@ -66,7 +66,7 @@ def build_runner(out: Path, *, ndk: Path | None = None, zig: bool = False) -> Bu
         OutputError: the folder cannot be written.
     """
     compiler = _compiler(ndk, zig)
-    with artifacts.output_folder(out) as folder:
+    with artifacts.output_folder(out.absolute()) as folder:  # the compiler runs elsewhere
         path = folder / f"edgezoo_runner-{compiler.target}"
         with artifacts.staged(path) as temporary:
             _compile(compiler, temporary)

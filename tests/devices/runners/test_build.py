@@ -96,3 +96,12 @@ def test_zig_builds_for_boards(tmp_path: Path) -> None:
     made = build_runner(tmp_path, zig=True)
     assert made.runs_on == "program for Linux (aarch64, glibc)"
     assert made.path.name == "edgezoo_runner-linux-aarch64"
+
+
+def test_folder_relative_to_here(
+    built: BuiltRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The compiler runs in the folder of the source, the user somewhere else."""
+    monkeypatch.chdir(tmp_path)
+    made = build_runner(Path("here"))
+    assert (tmp_path / "here" / made.path.name).read_bytes() == built.path.read_bytes()
