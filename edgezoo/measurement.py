@@ -27,6 +27,16 @@ CoreChoice = Literal["big", "fast", "all", "none"]
 ACCELERATORS: tuple[Accelerator, ...] = get_args(Accelerator)
 CORE_CHOICES: tuple[CoreChoice, ...] = get_args(CoreChoice)
 
+# How a reference run executes a network (the first three) or an ONNX file (the others).
+Execution = Literal["eager", "compile", "cuda-graph", "onnxruntime", "tensorrt"]
+# ``fp32`` is IEEE's throughout; ``tf32`` multiplies float32 numbers cut to 10 bits of mantissa.
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
+MemoryFormat = Literal["contiguous", "channels-last"]
+
+EXECUTIONS: tuple[Execution, ...] = get_args(Execution)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+MEMORY_FORMATS: tuple[MemoryFormat, ...] = get_args(MemoryFormat)
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
@@ -43,13 +53,43 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferenceSetting:
+    """How a reference run (``--device cuda``) executes a network or an ONNX file."""
+
+    execution: Execution
+    precision: Precision = "fp32"
+    batch: int = 1
+    memory_format: MemoryFormat = "contiguous"
+
+    @property
+    def label(self) -> str:
+        """The setting in words: "eager, fp16, batch 8, channels-last"."""
+        layout = () if self.memory_format == "contiguous" else (self.memory_format,)
+        return ", ".join((self.execution, self.precision, f"batch {self.batch}", *layout))
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """The settings to measure, all combinations of them.
+
+    No ``executions`` are those that the device has for a network or file, no ``batches`` its own.
+    ``memory_formats`` are a matter of networks; an ONNX file has the layout that it has.
+    """
+
+    executions: tuple[Execution, ...] = ()
+    precisions: tuple[Precision, ...] = ("fp32",)
+    batches: tuple[int, ...] = ()
+    memory_formats: tuple[MemoryFormat, ...] = ("contiguous",)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """How to measure: ``processes`` fresh processes per model, interleaved over models,
     each with ``warmup`` untimed runs, then at least ``runs`` timed ones and ``min_seconds`` of them.
 
     ``cores`` is a ``CoreChoice`` or a hexadecimal mask. ``sustained_s`` above 0 draws the latency of
     one long process over that time instead. ``memory`` and ``profile`` add separate runs, because
-    both disturb the timing.
+    both disturb the timing. ``reference`` is set in reference runs alone.
     """
 
     threads: int = 1
@@ -66,6 +106,7 @@ class Plan:
     sustained_s: float = 0.0
     memory: bool = True
     profile: bool = False
+    reference: ReferenceSetting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +140,22 @@ class DeviceInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuState:
+    """Clocks, heat and power of a GPU at one moment, read and never set; ``None`` where unknown.
+
+    ``throttle_reasons`` are NVML's names of what holds the clocks down, in lower case.
+    """
+
+    graphics_mhz: int | None = None
+    memory_mhz: int | None = None
+    celsius: float | None = None
+    power_w: float | None = None
+    power_limit_w: float | None = None
+    utilization_percent: float | None = None
+    throttle_reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Conditions:
     """The state of a device at one moment; ``None`` where it does not tell.
 
@@ -117,6 +174,7 @@ class Conditions:
     low_power_mode: bool | None = None
     mhz: tuple[int, ...] = ()
     load_1min: float | None = None
+    gpu: GpuState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +191,23 @@ class Latency:
     interval: tuple[float, float]
     minimum: float
     p95: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """Images per second of runs back to back: the median over processes, and its 95 % interval."""
+
+    images_per_s: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """``runs`` back to back, waited for once at the end: ``images`` in ``ms`` milliseconds."""
+
+    runs: int
+    images: int
+    ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +235,7 @@ class ProcessSamples:
     ``started_at`` is seconds since 1970; ``memory_before_mib`` the peak before the model was loaded
     (the interpreter and the runtime's libraries), ``None`` where a runner cannot tell. A runner that
     keeps no samples leaves both tuples empty and gives its ``aggregates``. ``log_sha256`` is the
-    hash of all that the process printed.
+    hash of all that the process printed, ``stream`` the throughput of a reference run.
     """
 
     wall_ms: tuple[float, ...]
@@ -173,6 +248,7 @@ class ProcessSamples:
     memory_before_mib: float | None = None
     aggregates: Aggregates | None = None
     log_sha256: str | None = None
+    stream: Stream | None = None
 
     @property
     def runs(self) -> int:
@@ -234,6 +310,8 @@ class Measurement:
     say why; otherwise ``message`` is the evidence for the status. ``delegate`` tells which
     accelerator was asked for and what it really took. ``conditions`` are the device's before and
     after; ``runner_sha256`` is that of the binary on the device, ``None`` for an installed package.
+    With the format ``pytorch``, ``artifact`` names the network and ``artifact_sha256`` is that of its
+    weights (``Origin.weights_sha256``).
     """
 
     artifact: str
@@ -260,6 +338,7 @@ class Measurement:
     runner_sha256: str | None = None
     profile: Profile | None = None
     energy: Energy | None = None
+    throughput: Throughput | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 Rows of different groups are never in one table or plot. Within a group every artifact, runner and
 delegate has one row, the newest measurement; older ones and those of other files are counted.
+Reference runs have groups of their own, with one row per setting.
 """
 
 from __future__ import annotations
@@ -19,21 +20,32 @@ PROVENANCES: tuple[Provenance, ...] = ("phone", "host", "gpu", "imported", "simu
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What all rows of one table have in common."""
+    """What all rows of one table have in common; ``reference`` for those of reference runs."""
 
     provenance: Provenance
     device: str
     cpu: str
     threads: int
+    reference: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """One row: a measurement of an artifact; ``mark`` (m1, m2, …) names it among the sources."""
+    """One row: a measurement of an artifact; ``mark`` (m1, m2, …) names it among the sources.
+
+    In a reference run of a network, ``entry`` is an artifact with the same weights.
+    """
 
     entry: ArtifactEntry
     measurement: Measurement
     mark: str = ""
+
+    @property
+    def name(self) -> str:
+        """What was measured: a file, or a network with its setting."""
+        reference = self.measurement.plan.reference
+        name = self.measurement.artifact
+        return name if reference is None else f"{name}, {reference.label}"
 
     @property
     def shown_latency_ms(self) -> Latency | None:
@@ -62,15 +74,20 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """All groups, phones first; ``foreign`` were taken of files that are not in the report."""
+    """All groups, phones first; ``foreign`` were taken of files that are not in the report.
+
+    ``references`` are the groups of reference runs.
+    """
 
     groups: tuple[Group, ...]
     foreign: tuple[Measurement, ...]
+    references: tuple[Group, ...] = ()
 
     @property
     def timings(self) -> tuple[Timing, ...]:
         """All rows of all groups, in the order of their marks."""
-        return tuple(timing for group in self.groups for timing in group.timings)
+        groups = (*self.groups, *self.references)
+        return tuple(timing for group in groups for timing in group.timings)
 
 
 def without_number(timings: Iterable[Timing]) -> tuple[Timing, ...]:
@@ -86,12 +103,17 @@ def without_claim(timings: Iterable[Timing]) -> tuple[Timing, ...]:
 def setting_of(measurement: Measurement) -> Setting:
     """The setting a measurement belongs to."""
     device = measurement.device
-    return Setting(measurement.provenance, device.name, device.cpu, measurement.plan.threads)
+    plan = measurement.plan
+    place = (measurement.provenance, device.name, device.cpu)
+    return Setting(*place, plan.threads, plan.reference is not None)
 
 
 def group_measurements(data: ReportData) -> Grouping:
-    """Sort the measurements into groups; artifacts and measurements meet by sha256."""
-    entries = {entry.artifact.sha256: entry for entry in data.artifacts}
+    """Sort the measurements into groups; artifacts and measurements meet by sha256.
+
+    A network's is that of the weights that its artifacts were made from.
+    """
+    entries = _entries(data)
     known = [m for m in data.measurements if m.artifact_sha256 in entries]
     foreign = tuple(m for m in data.measurements if m.artifact_sha256 not in entries)
     settings = sorted({setting_of(m) for m in known}, key=_setting_order)
@@ -101,12 +123,23 @@ def group_measurements(data: ReportData) -> Grouping:
         timings = (replace(t, mark=f"m{start + i}") for i, t in enumerate(group.timings))
         numbered.append(replace(group, timings=tuple(timings)))
         start += len(group.timings)
-    return Grouping(tuple(numbered), foreign)
+    files = tuple(group for group in numbered if not group.setting.reference)
+    references = tuple(group for group in numbered if group.setting.reference)
+    return Grouping(files, foreign, references)
 
 
-def _setting_order(setting: Setting) -> tuple[int, str, str, int]:
+def _entries(data: ReportData) -> dict[str, ArtifactEntry]:
+    """Artifacts by their sha256, and the first of every network by that of its weights."""
+    entries = {entry.artifact.sha256: entry for entry in data.artifacts}
+    for entry in data.artifacts:
+        if entry.origin is not None:
+            entries.setdefault(entry.origin.weights_sha256, entry)
+    return entries
+
+
+def _setting_order(setting: Setting) -> tuple[bool, int, str, str, int]:
     rank = PROVENANCES.index(setting.provenance)
-    return rank, setting.device, setting.cpu, setting.threads
+    return setting.reference, rank, setting.device, setting.cpu, setting.threads
 
 
 def _group(setting: Setting, known: list[Measurement], entries: dict[str, ArtifactEntry]) -> Group:
@@ -121,6 +154,10 @@ def _group(setting: Setting, known: list[Measurement], entries: dict[str, Artifa
 
 
 def _row_key(measurement: Measurement) -> tuple[str, str, str]:
+    setting = measurement.plan.reference
+    if setting is not None:
+        place = f"{setting.execution} {setting.precision} {setting.memory_format}"
+        return measurement.artifact_sha256, measurement.runner, f"{place} {setting.batch:09}"
     delegate = measurement.delegate.get("requested", measurement.delegate)
     asked_for = json.dumps(to_json(delegate), sort_keys=True)
     return measurement.artifact_sha256, measurement.runner, asked_for

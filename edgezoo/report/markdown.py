@@ -53,7 +53,7 @@ def _cell(cell: Cell) -> str:
 
 
 def _evidence(title: str, timings: Iterable[Timing]) -> list[str]:
-    lines = [f"- {t.mark} {_escape(f'{t.entry.name}: {describe_status(t)}')}" for t in timings]
+    lines = [f"- {t.mark} {_escape(f'{t.name}: {describe_status(t)}')}" for t in timings]
     return [title, "\n".join(lines)] if lines else []
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from edgezoo.measurement import Throughput
+
 NOT_A_NUMBER = "not a number"
 ABSENT = "–"
 
@@ -27,6 +29,11 @@ def megabytes(size_bytes: int) -> str:
 def milliseconds(value_ms: float) -> str:
     """A latency with three significant digits."""
     return f"{significant(value_ms)} ms"
+
+
+def images_per_second(throughput: Throughput | None) -> str:
+    """A rate with three significant digits: 1,230 images/s."""
+    return ABSENT if throughput is None else f"{significant(throughput.images_per_s)} images/s"
 
 
 def mebibytes(value_mib: float) -> str:

@@ -56,7 +56,7 @@ def timing_sources(grouping: Grouping) -> tuple[Source, ...]:
     return tuple(
         Source(
             timing.mark,
-            f"{timing.entry.name} on {timing.measurement.device.name}",
+            f"{timing.name} on {timing.measurement.device.name}",
             _timing_facts(timing),
             timing.measurement.processes if timing.shown_latency_ms else (),
         )

@@ -10,12 +10,14 @@ from edgezoo.report.data import QuantizationFacts, ReportData
 from edgezoo.report.grouping import Group, Grouping, Timing, without_claim, without_number
 from edgezoo.report.markup import Html, element, file_name, fragment, json_script
 from edgezoo.report.plots import Plot, latency_plot, range_rule_plot, trade_off_plot
-from edgezoo.report.tables import Cell, Table, file_table, group_table
+from edgezoo.report.tables import Cell, Table, file_table, group_table, reference_table
 from edgezoo.report.words import (
     DOUBTFUL_TITLE,
     NO_NUMBER_TITLE,
     PROVENANCE_HEADINGS,
     PROVENANCE_WORDS,
+    REFERENCE_HEADINGS,
+    REFERENCE_WORDS,
     describe_setting,
     describe_status,
     label_artifacts,
@@ -51,6 +53,11 @@ def result_sections(data: ReportData, grouping: Grouping) -> Iterator[Section]:
         parts = [_group(group, number, grouping, data) for number, group in members]
         words = element("p", PROVENANCE_WORDS[provenance])
         yield _section(provenance, PROVENANCE_HEADINGS[provenance], fragment(words, *parts))
+    for provenance, members in groupby(grouping.references, key=lambda g: g.setting.provenance):
+        parts = [_reference(group, data) for group in members]
+        words = element("p", REFERENCE_WORDS)
+        anchor = f"reference-{provenance}"
+        yield _section(anchor, REFERENCE_HEADINGS[provenance], fragment(words, *parts))
     if grouping.foreign:
         yield _section("left-out", "Left out", _foreign(grouping))
 
@@ -73,6 +80,17 @@ def _group(group: Group, number: int, grouping: Grouping, data: ReportData) -> H
             f"trade-off-{number}",
             _trade_off_caption(group),
         ),
+        _older(group),
+    )
+
+
+def _reference(group: Group, data: ReportData) -> Html:
+    labels = label_timings(group, {})
+    return fragment(
+        element("h3", describe_setting(group.setting)),
+        html_table(reference_table(group, data)),
+        _evidence(DOUBTFUL_TITLE, without_claim(group.timings), labels),
+        _evidence(NO_NUMBER_TITLE, without_number(group.timings), labels),
         _older(group),
     )
 

@@ -15,6 +15,7 @@ from edgezoo.report.numbers import (
     ABSENT,
     binomial_interval,
     decibels,
+    images_per_second,
     mebibytes,
     megabytes,
     milliseconds,
@@ -27,6 +28,7 @@ from edgezoo.report.words import (
     FLOAT_RECIPE,
     FORMAT_NAMES,
     PROVENANCE_HEADINGS,
+    REFERENCE_HEADINGS,
     describe_inputs,
     describe_setting,
     describe_status,
@@ -106,10 +108,21 @@ def group_table(group: Group, grouping: Grouping, data: ReportData) -> Table:
     return _fill(caption, FULL_COLUMNS, rows)
 
 
+def reference_table(group: Group, data: ReportData) -> Table:
+    """The reference runs of ``group``, latency and throughput apart."""
+    heading = REFERENCE_HEADINGS[group.setting.provenance]
+    rows = [_row(timing.entry, data, timing, group) for timing in group.timings]
+    return _fill(f"{heading}: {describe_setting(group.setting)}", REFERENCE_COLUMNS, rows)
+
+
 def result_tables(data: ReportData, grouping: Grouping) -> list[Table]:
-    """One full table for one group; for none or several the files, then one table per group."""
+    """One full table for one group; for none or several the files, then one table per group.
+
+    Reference runs follow.
+    """
     timings = [group_table(group, grouping, data) for group in grouping.groups]
-    return timings if len(timings) == 1 else [file_table(data), *timings]
+    references = [reference_table(group, data) for group in grouping.references]
+    return [*([] if len(timings) == 1 else [file_table(data)]), *timings, *references]
 
 
 def _fill(caption: str, columns: tuple[Column, ...], rows: list[Row]) -> Table:
@@ -254,7 +267,8 @@ def _memory(row: Row) -> Cell:
     memory_mib = row.timing.measurement.peak_memory_mib
     if memory_mib is None:
         return Cell(ABSENT, tone="muted", hint="not recorded by this runner")
-    return _measured(row.timing, mebibytes(memory_mib), "peak of the measuring process")
+    hint = str(row.timing.measurement.delegate.get("memory", "peak of the measuring process"))
+    return _measured(row.timing, mebibytes(memory_mib), hint)
 
 
 def _status(row: Row) -> Cell:
@@ -278,6 +292,39 @@ def _runner(row: Row) -> Cell:
     return Cell(measurement.runner, note=str(requested) if requested else "")
 
 
+# -------------------------------------------------------- cells of the reference runs
+
+
+def _measured_model(row: Row) -> Cell:
+    if row.timing is None:
+        return Cell(row.entry.name)
+    measurement = row.timing.measurement
+    kind = "weights " if measurement.format == "pytorch" else ""
+    hint = f"{kind}sha256 {measurement.artifact_sha256}"
+    return Cell(measurement.artifact, hint=hint, marks=(row.timing.mark,))
+
+
+def _setting(row: Row) -> Cell:
+    reference = row.timing.measurement.plan.reference if row.timing else None
+    return Cell(reference.label if reference else ABSENT)
+
+
+def _throughput(row: Row) -> Cell:
+    throughput = row.timing.measurement.throughput if row.timing else None
+    if row.timing is None or throughput is None:
+        return Cell(ABSENT, tone="muted")
+    note = "–".join(significant(bound) for bound in throughput.interval)
+    hint = "from runs back to back, apart from the latency"
+    return _measured(row.timing, images_per_second(throughput), hint, note)
+
+
+def _exactness(row: Row) -> Cell:
+    found = row.timing.measurement.delegate.get("sqnr_db") if row.timing else None
+    if not isinstance(found, (int, float)):
+        return Cell(ABSENT, tone="muted")
+    return Cell(decibels(found), hint="signal to error against float32 on the processor")
+
+
 ARTIFACT = Column("Artifact", _artifact, numeric=False)
 FORMAT = Column("Format", _format, numeric=False)
 RECIPE = Column("Recipe", _recipe, numeric=False)
@@ -292,6 +339,10 @@ SPEED = Column("Against fp32", _speed)
 P90 = Column("Latency, p90", _p90)
 MEMORY = Column("Peak memory", _memory)
 STATUS = Column("Status", _status, numeric=False)
+MODEL = Column("Network or file", _measured_model, numeric=False)
+SETTING = Column("Setting", _setting, numeric=False)
+THROUGHPUT = Column("Throughput", _throughput)
+EXACTNESS = Column("SQNR", _exactness)
 
 FILE_COLUMNS = (ARTIFACT, FORMAT, RECIPE, SIZE, SQNR, MAX_REL, TOP1, PARTITIONS)
 TIMING_COLUMNS = (ARTIFACT, RECIPE, RUNNER, LATENCY, SPEED, P90, MEMORY, STATUS)
@@ -299,3 +350,4 @@ FULL_COLUMNS = (
     *(ARTIFACT, FORMAT, RECIPE, SIZE, LATENCY, SPEED, P90, MEMORY),
     *(SQNR, MAX_REL, TOP1, PARTITIONS, STATUS),
 )
+REFERENCE_COLUMNS = (MODEL, SETTING, LATENCY, P90, THROUGHPUT, MEMORY, EXACTNESS, STATUS)

@@ -5,7 +5,7 @@ Only ``ok`` measurements carry a claim; an unstable one is quoted with its inter
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgezoo.measurement import Latency
@@ -178,7 +178,12 @@ def _counted(
     if not bad:
         return ()
     labels, shown = label_artifacts(data.artifacts), bad[:MOST_NAMED]
-    names = ", ".join(f"{labels[t.entry.name]} ({t.measurement.status})" for t in shown)
+    names = ", ".join(f"{_label(t, labels)} ({t.measurement.status})" for t in shown)
     more = f" and {len(bad) - len(shown)} more" if len(bad) > len(shown) else ""
     text = f"{len(bad)} of {len(grouping.timings)} measurements {what}: {names}{more}."
     return (Verdict(text, tuple(timing.mark for timing in shown)),)
+
+
+def _label(timing: Timing, labels: Mapping[str, str]) -> str:
+    reference = timing.measurement.plan.reference is not None
+    return timing.name if reference else labels[timing.entry.name]

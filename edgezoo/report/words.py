@@ -34,6 +34,15 @@ PROVENANCE_HEADINGS: Mapping[Provenance, str] = {
     "imported": "Imported numbers",
     "simulated": "Simulated phone",
 }
+REFERENCE_HEADINGS: Mapping[Provenance, str] = {
+    **PROVENANCE_HEADINGS,
+    "gpu": "GPU reference",
+    "host": "PyTorch reference on a computer",
+}
+REFERENCE_WORDS = (
+    "Networks as they are in PyTorch, and ONNX files in ONNX Runtime, with inputs and outputs on the "
+    "device; every row was compared with float32 before it was timed. It says nothing about phones."
+)
 PROVENANCE_WORDS: Mapping[Provenance, str] = {
     "phone": "Taken on a real phone over adb.",
     "host": (
@@ -70,6 +79,8 @@ def _short(entry: ArtifactEntry) -> str:
 
 def label_timings(group: Group, labels: Mapping[str, str]) -> dict[str, str]:
     """Mark to label; rows of one artifact are told apart by their runner and delegate."""
+    if group.setting.reference:
+        return {timing.mark: timing.name for timing in group.timings}
     uses = Counter(timing.entry.name for timing in group.timings)
     return {
         timing.mark: labels[timing.entry.name]
@@ -140,8 +151,10 @@ def describe_inputs(comparison: Comparison) -> str:
 
 
 def describe_setting(setting: Setting) -> str:
-    """One line: device, processor, threads."""
+    """One line: device, processor, threads (which are nothing to a GPU)."""
     threads = "1 thread" if setting.threads == 1 else f"{setting.threads} threads"
+    if setting.reference and setting.provenance == "gpu":
+        threads = ""
     parts = [setting.device, setting.cpu if setting.cpu != setting.device else "", threads]
     return " · ".join(part for part in parts if part)
 
