@@ -9,7 +9,8 @@ from edgezoo.report.data import ReportData
 from edgezoo.report.grouping import Timing, group_measurements, without_claim, without_number
 from edgezoo.report.provenance import Source, artifact_sources, timing_sources
 from edgezoo.report.published import published_rows
-from edgezoo.report.tables import Cell, Table, result_tables
+from edgezoo.report.table import Cell, Table
+from edgezoo.report.tables import result_tables
 from edgezoo.report.verdict import Verdict, verdicts
 from edgezoo.report.words import DOUBTFUL_TITLE, NO_NUMBER_TITLE, describe_status
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +54,7 @@ class _Point:
 
     @property
     def style(self) -> _Style:
-        name = self.timing.entry.artifact.format
+        name = self.timing.measurement.format
         if self.doubt:
             return _Style(f"{SYMBOLS[name]}-open", "var(--muted)")
         return _Style(SYMBOLS[name], COLOURS[name])
@@ -106,10 +105,10 @@ def _latency_sentence(points: Sequence[_Point], texts: Sequence[str]) -> str:
 
 def _process_medians(rows: Sequence[tuple[Timing, int]]) -> Figure:
     points = [
-        (statistics.median(process.wall_ms), height, f"process {number}")
+        (process.median_ms, height, f"process {number}")
         for timing, height in rows
         for number, process in enumerate(timing.measurement.processes, start=1)
-        if process.wall_ms and all(map(math.isfinite, process.wall_ms))
+        if process.median_ms is not None and math.isfinite(process.median_ms)
     ]
     return {
         "type": "scatter",
@@ -155,7 +154,7 @@ def trade_off_plot(group: Group, labels: Mapping[str, str]) -> Plot | None:
 
     ``None`` where fewer than three rows have both numbers.
     """
-    points = [point for point in _points(group) if math.isfinite(_sqnr_db(point))]
+    points = [p for p in _points(group) if p.timing.entry and math.isfinite(_sqnr_db(p))]
     if len(points) < 3:
         return None
     texts = [_trade_off_text(labels[point.timing.mark], point) for point in points]
@@ -167,16 +166,21 @@ def trade_off_plot(group: Group, labels: Mapping[str, str]) -> Plot | None:
 
 
 def _sqnr_db(point: _Point) -> float:
-    return point.timing.entry.artifact.comparison.sqnr_db
+    entry = point.timing.entry
+    return entry.artifact.comparison.sqnr_db if entry else math.nan
 
 
 def _trade_off_text(label: str, point: _Point) -> str:
-    size = megabytes(point.timing.entry.artifact.bytes)
+    size = megabytes(_size_bytes(point))
     return f"{_latency_text(label, point)}, {decibels(_sqnr_db(point))}, {size}"
 
 
+def _size_bytes(point: _Point) -> int:
+    return point.timing.entry.artifact.bytes if point.timing.entry else 0
+
+
 def _bubbles(points: Sequence[_Point], texts: Sequence[str]) -> Figure:
-    sizes = [point.timing.entry.artifact.bytes for point in points]
+    sizes = [_size_bytes(point) for point in points]
     areas = [max(0.02, size / (max(sizes) or 1)) for size in sizes]
     return {
         "type": "scatter",

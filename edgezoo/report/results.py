@@ -10,7 +10,8 @@ from edgezoo.report.data import QuantizationFacts, ReportData
 from edgezoo.report.grouping import Group, Grouping, Timing, without_claim, without_number
 from edgezoo.report.markup import Html, element, file_name, fragment, json_script
 from edgezoo.report.plots import Plot, latency_plot, range_rule_plot, trade_off_plot
-from edgezoo.report.tables import Cell, Table, file_table, group_table, reference_table
+from edgezoo.report.table import Cell, Table
+from edgezoo.report.tables import file_table, group_table, reference_table
 from edgezoo.report.words import (
     DOUBTFUL_TITLE,
     NO_NUMBER_TITLE,
