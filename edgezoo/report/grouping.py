@@ -39,6 +39,18 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """How a file was run, wherever that was; only numbers of one way stand side by side."""
+
+    runner: str
+    accelerator: str
+    xnnpack: bool
+    threads: int
+    cores: str
+    sustained_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """One row: a measurement; ``mark`` (m1, m2, …) names it among the sources.
 
@@ -56,6 +68,13 @@ class Timing:
         reference = self.measurement.plan.reference
         name = self.measurement.artifact
         return name if reference is None else f"{name}, {reference.label}"
+
+    @property
+    def way(self) -> Way:
+        """How it was run, as its plan says; what really ran is another matter (``fallback``)."""
+        plan = self.measurement.plan
+        how = (plan.accelerator, plan.xnnpack, plan.threads, plan.cores, plan.sustained_s)
+        return Way(self.measurement.runner, *how)
 
     @property
     def fallback(self) -> str:
@@ -107,12 +126,14 @@ class Group:
 @dataclass(frozen=True, slots=True)
 class Grouping:
     """All groups, phones first; ``foreign`` were taken of files with another content than those of
-    the same name here. ``references`` are the groups of reference runs.
+    the same name here. ``references`` are the groups of reference runs, ``subjects`` the sha256 of
+    all that was measured, in the order of every table.
     """
 
     groups: tuple[Group, ...]
     foreign: tuple[Measurement, ...]
     references: tuple[Group, ...] = ()
+    subjects: tuple[str, ...] = ()
 
     @property
     def timings(self) -> tuple[Timing, ...]:
@@ -152,7 +173,7 @@ def group_measurements(data: ReportData) -> Grouping:
     numbered = _numbered(groups)
     files = tuple(group for group in numbered if not group.setting.reference)
     references = tuple(group for group in numbered if group.setting.reference)
-    return Grouping(files, tuple(foreign), references)
+    return Grouping(files, tuple(foreign), references, tuple(order))
 
 
 def _numbered(groups: Sequence[Group]) -> list[Group]:
@@ -182,10 +203,13 @@ def _split(
     data: ReportData, entries: Mapping[str, ArtifactEntry]
 ) -> tuple[list[Measurement], list[Measurement]]:
     """Those of the report's files and of others, and those of an earlier content of either."""
-    own = {(e.name, e.artifact.model, e.artifact.format) for e in data.artifacts}
+    own: set[tuple[str, str, str]] = {
+        (e.name, e.artifact.model, e.artifact.format) for e in data.artifacts
+    }
     own |= {(e.artifact.model, e.artifact.model, "pytorch") for e in data.artifacts if e.origin}
     newest = {_identity(m): m.artifact_sha256 for m in _by_time(data.measurements)}
-    known, foreign = [], []
+    known: list[Measurement] = []
+    foreign: list[Measurement] = []
     for measurement in data.measurements:
         sha256, identity = measurement.artifact_sha256, _identity(measurement)
         other = identity not in own and newest[identity] == sha256

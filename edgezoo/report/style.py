@@ -47,6 +47,7 @@ section {
   background: var(--card); border: 1px solid var(--line); border-radius: .6rem;
   padding: 1.5rem; margin: 1.5rem 0;
 }
+section[class*="simulated"] { border-style: dashed; }
 section > :last-child, .notice > :last-child { margin-bottom: 0; }
 .notice {
   background: var(--warn-fill); border-left: 3px solid var(--warn);
@@ -108,6 +109,14 @@ table.published { width: 100%; }
   display: block; height: .7em; margin-top: .35em; background: var(--bar);
   border-radius: 2px;
 }
+td.prose { min-width: 13rem; }
+.fold { padding: .75rem 0; }
+.fold > summary { font-weight: 600; }
+.figures {
+  display: grid; gap: 1rem 2rem; align-items: start;
+  grid-template-columns: repeat(auto-fill, minmax(min(30rem, 100%), 1fr));
+}
+.figures figure { min-width: 0; }
 details { border-top: 1px solid var(--line); padding: .5rem 0; }
 summary { cursor: pointer; }
 details:target summary { color: var(--accent); font-weight: 600; }

@@ -72,3 +72,8 @@ NOTHING = Cell(ABSENT, tone="muted")
 def nothing(why: str) -> Cell:
     """A cell without a value, and why it has none."""
     return replace(NOTHING, hint=why)
+
+
+def with_marks(cell: Cell, *marks: str) -> Cell:
+    """The same cell with the marks of its sources."""
+    return replace(cell, marks=marks)

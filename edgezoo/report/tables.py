@@ -102,7 +102,9 @@ def _artifact(row: Row) -> Cell:
         return Cell(row.entry.name, hint=f"sha256 {row.entry.artifact.sha256}", marks=marks)
     if row.timing is None:
         raise ValueError("a row is of a file or of a measurement")
-    return Cell(row.timing.name, hint=f"sha256 {row.timing.measurement.artifact_sha256}", marks=marks)
+    return Cell(
+        row.timing.name, hint=f"sha256 {row.timing.measurement.artifact_sha256}", marks=marks
+    )
 
 
 def _format(row: Row) -> Cell:

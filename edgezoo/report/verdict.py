@@ -156,7 +156,10 @@ def _name(one: _Candidate, data: ReportData) -> str:
 
 
 def _place(group: Group, grouping: Grouping, remark: str = "") -> str:
-    setting, devices = group.setting, {g.setting.device for g in grouping.of(group.setting.provenance)}
+    setting, devices = (
+        group.setting,
+        {g.setting.device for g in grouping.of(group.setting.provenance)},
+    )
     where = PROVENANCE_NAMES[setting.provenance]
     if len(devices) > 1:
         where += f", {setting.device}"

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from edgezoo.measurement import CORE_CHOICES, Latency, Provenance
 from edgezoo.report.data import ArtifactEntry
-from edgezoo.report.grouping import Group, Setting, Timing
+from edgezoo.report.grouping import Group, Setting, Timing, Way
 from edgezoo.types import Comparison
 
 FORMAT_NAMES = {"tflite": "TFLite", "onnx": "ONNX", "pytorch": "PyTorch"}
+ACCELERATOR_NAMES = {"cpu": "CPU", "gpu": "GPU delegate", "nnapi": "NNAPI"}
 FLOAT_RECIPE = "fp32"
 DOUBTFUL_TITLE = "Shown, but nothing is claimed from these numbers:"
 NO_NUMBER_TITLE = "Without a number, and therefore in no plot:"
@@ -33,6 +34,13 @@ DEVICE_WORDS: Mapping[Provenance, str] = {
     "gpu": "GPU",
     "imported": "device with imported numbers",
     "simulated": "simulated phone",
+}
+PROVENANCE_PLURALS: Mapping[Provenance, str] = {
+    "phone": "Phones",
+    "host": "Computers",
+    "gpu": "GPUs",
+    "imported": "Imported numbers",
+    "simulated": "Simulated phones",
 }
 PROVENANCE_HEADINGS: Mapping[Provenance, str] = {
     "phone": "Measured on phones",
@@ -203,6 +211,16 @@ def describe_threads(threads: int, cores: str = "none") -> str:
     words = "1 thread" if threads == 1 else f"{threads} threads"
     named = f"{cores} cores" if cores in CORE_CHOICES else f"the cores of mask {cores}"
     return words if cores == "none" else f"{words} on {named}"
+
+
+def describe_way(way: Way) -> str:
+    """One line: runner, accelerator, threads and cores, and for how long where that matters."""
+    accelerator = ACCELERATOR_NAMES.get(way.accelerator, way.accelerator)
+    if way.accelerator == "cpu":
+        accelerator = "CPU" if way.xnnpack else "CPU without XNNPACK"
+    threads = describe_threads(way.threads, way.cores) if way.accelerator == "cpu" else ""
+    sustained = f"sustained over {way.sustained_s:g} s" if way.sustained_s > 0 else ""
+    return " · ".join(part for part in (way.runner, accelerator, threads, sustained) if part)
 
 
 def describe_status(timing: Timing) -> str:

@@ -1,0 +1,81 @@
+"""Where names can stand in a scatter plot without lying on each other or on a mark.
+
+Points come in the order of their importance: a name that finds no free place is left out, and the
+point still tells it on hover. Everything is in pixels of the plot's own area, y downwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+CHARACTER_PX = 6.6  # of the 12 px font, a little more than its mean
+LINE_PX = 14.0
+MARK_PX = 6.0  # half a mark
+
+# Plotly's names, tried in this order: a front rises to the right, so above left is the free side.
+PLACES = (
+    *("top left", "top right", "bottom right", "bottom left"),
+    *("top center", "bottom center", "middle right", "middle left"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A mark at ``x``, ``y`` and the name it would like; an empty one only takes room."""
+
+    x: float
+    y: float
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: _Box) -> bool:
+        apart = self.right <= other.left or other.right <= self.left
+        return not (apart or self.bottom <= other.top or other.bottom <= self.top)
+
+
+def place_labels(spots: Sequence[Spot], width: float, height: float) -> tuple[str | None, ...]:
+    """Plotly's ``textposition`` for each spot, ``None`` where its name finds no place."""
+    taken = [_mark(spot) for spot in spots]
+    area = _Box(-40.0, -8.0, width + 8.0, height)  # a name may reach into the margins
+    found: list[str | None] = []
+    for own, spot in zip(taken[:], spots, strict=True):
+        place = next((p for p in PLACES if _fits(_box(spot, p), area, taken, own)), None)
+        place = place if spot.text else None
+        if place is not None:
+            taken.append(_box(spot, place))
+        found.append(place)
+    return tuple(found)
+
+
+def _mark(spot: Spot) -> _Box:
+    return _Box(spot.x - MARK_PX, spot.y - MARK_PX, spot.x + MARK_PX, spot.y + MARK_PX)
+
+
+def _fits(box: _Box, area: _Box, taken: Sequence[_Box], own: _Box) -> bool:
+    inside = area.left <= box.left and box.right <= area.right
+    inside = inside and area.top <= box.top and box.bottom <= area.bottom
+    return inside and not any(box.meets(other) for other in taken if other is not own)
+
+
+def _box(spot: Spot, place: str) -> _Box:
+    vertical, horizontal = place.split()
+    width = CHARACTER_PX * len(spot.text)
+    left = {
+        "left": spot.x - width - MARK_PX / 2,
+        "center": spot.x - width / 2,
+        "right": spot.x + MARK_PX / 2,
+    }[horizontal]
+    top = {
+        "top": spot.y - LINE_PX - MARK_PX,
+        "middle": spot.y - LINE_PX / 2,
+        "bottom": spot.y + MARK_PX,
+    }[vertical]
+    return _Box(left, top, left + width, top + LINE_PX)
