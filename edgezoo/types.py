@@ -272,6 +272,7 @@ class ReportFiles:
 
     html: Path
     markdown: Path
+    json: Path
 
 
 @dataclass(frozen=True, slots=True)

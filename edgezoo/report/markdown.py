@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from edgezoo.report.across import all_themes
 from edgezoo.report.data import ReportData
 from edgezoo.report.grouping import Timing, group_measurements, without_claim, without_number
 from edgezoo.report.provenance import Source, artifact_sources, timing_sources
@@ -24,12 +25,19 @@ def markdown_page(data: ReportData) -> str:
         blocks.append("\n".join(f"- {_escape(v.text)}{_marks(v)}" for v in others))
     for table in result_tables(data, grouping):
         blocks += [f"## {_escape(table.caption)}", _table(table)]
+    for theme in all_themes(data, grouping):
+        blocks += [block for table in theme.tables for block in _theme_table(table)]
     blocks += _evidence(DOUBTFUL_TITLE, without_claim(grouping.timings))
     blocks += _evidence(NO_NUMBER_TITLE, without_number(grouping.timings))
     blocks += [block for model in data.models for block in _published(data, model)]
     blocks.append("## Sources")
     blocks += [_source(s) for s in (*artifact_sources(data), *timing_sources(grouping))]
     return "\n\n".join(blocks) + "\n"
+
+
+def _theme_table(table: Table) -> list[str]:
+    words = [_escape(table.words)] if table.words else []
+    return [f"## {_escape(table.caption)}", *words, _table(table)]
 
 
 def _marks(verdict: Verdict) -> str:
