@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from edgezoo.report.accuracy import AccuracyPoint, accuracy_points, pareto_front
 from edgezoo.report.data import ReportData
 from edgezoo.report.grouping import Group
-from edgezoo.report.label_places import Spot, place_labels
+from edgezoo.report.label_places import Line, Spot, place_labels
 from edgezoo.report.numbers import milliseconds, significant
 from edgezoo.report.plot_layout import (
     Figure,
@@ -25,6 +26,7 @@ from edgezoo.report.words import has_interval
 
 HEIGHT_PX = 400
 MARGIN = {"l": 52, "r": 16, "t": 16, "b": 52}
+PLOT_PX = HEIGHT_PX - MARGIN["t"] - MARGIN["b"]
 WIDE_PX, NARROW_PX = 520, 300  # the plot's area in a column of a wide page, and on a phone
 LOG_SPAN = 8.0  # slowest over fastest, from which a linear axis would crowd the fast ones
 LONGEST_NAME = 26
@@ -46,12 +48,16 @@ def accuracy_plot(group: Group, labels: Mapping[str, str], data: ReportData) -> 
     frame = _Frame.around(points)
     layout = _figure_layout(frame)
     watermark(layout, group.setting.provenance)
-    kinds = dict.fromkeys((_symbol(point), _colour(point)) for point in points)
+    kinds = dict.fromkeys((_symbol(point), _colour(point), _is_filled(point)) for point in points)
     traces = [
         _pairs(points),
         _front(front, frame),
         *(
-            _marks([p for p in points if (_symbol(p), _colour(p)) == kind], labels, *kind)
+            _marks(
+                [p for p in points if (_symbol(p), _colour(p), _is_filled(p)) == kind],
+                labels,
+                *kind,
+            )
             for kind in kinds
         ),
         _names(points, front, frame),
@@ -74,7 +80,9 @@ class _Frame:
         fastest = min(min(p.latency_ms.median, p.latency_ms.interval[0]) for p in points)
         slowest = max(max(p.latency_ms.median, p.latency_ms.interval[1]) for p in points)
         is_log = fastest > 0 and slowest / fastest > LOG_SPAN
-        values = [v for p in points for v in (p.top1_percent, p.lowest_percent) if v is not None]
+        tops = [p.top1_percent for p in points]
+        least = min(tops) - max(8.0, max(tops) - min(tops))  # a longer line leaves the plot below
+        values = [*tops, *(max(least, _lowest(p)) for p in points)]
         room = 0.06 * max(max(values) - min(values), 1.0)
         if is_log:
             left, right = fastest / 1.25, slowest * 1.25
@@ -91,9 +99,8 @@ class _Frame:
 
     def spot(self, point: AccuracyPoint, width_px: float, text: str = "") -> Spot:
         """Where the mark is, in pixels of a plot of that width."""
-        height = HEIGHT_PX - MARGIN["t"] - MARGIN["b"]
         up = (point.top1_percent - self.lowest) / (self.highest - self.lowest)
-        return Spot(width_px * self.across(point.latency_ms.median), height * (1 - up), text)
+        return Spot(width_px * self.across(point.latency_ms.median), PLOT_PX * (1 - up), text)
 
 
 def _figure_layout(frame: _Frame) -> Figure:
@@ -122,14 +129,17 @@ def _ticks(frame: _Frame) -> list[float]:
 
 
 def _symbol(point: AccuracyPoint) -> str:
-    symbol = SYMBOLS.get(point.timing.measurement.format, "square")
-    return symbol if point.own and not point.timing.doubt else f"{symbol}-open"
+    return SYMBOLS.get(point.timing.measurement.format, "square")
 
 
 def _colour(point: AccuracyPoint) -> str:
     if point.timing.doubt:
         return "var(--muted)"
     return COLOURS.get(point.timing.measurement.format, "var(--accent)")
+
+
+def _is_filled(point: AccuracyPoint) -> bool:
+    return point.own and not point.timing.doubt
 
 
 def _pairs(points: Sequence[AccuracyPoint]) -> Figure:
@@ -168,7 +178,11 @@ def _front(front: Sequence[AccuracyPoint], frame: _Frame) -> Figure:
 
 
 def _marks(
-    points: Sequence[AccuracyPoint], labels: Mapping[str, str], symbol: str, colour: str
+    points: Sequence[AccuracyPoint],
+    labels: Mapping[str, str],
+    symbol: str,
+    colour: str,
+    filled: bool,
 ) -> Figure:
     down = [max(0.0, p.top1_percent - _lowest(p)) for p in points]
     zeros = [0.0] * len(points)
@@ -185,7 +199,7 @@ def _marks(
         "marker": {
             "size": 11,
             "symbol": symbol,
-            "color": colour,
+            "color": colour if filled else "var(--card)",
             "line": {"width": 2, "color": colour},
         },
     }
@@ -200,7 +214,7 @@ def _names(
 ) -> Figure:
     """One name per network beside its mark, those on the front first; fewer on a narrow page."""
     ordered = sorted(points, key=lambda p: (p not in front, not p.own, p.latency_ms.median))
-    wide, narrow = (_named(ordered, frame, width) for width in (WIDE_PX, NARROW_PX))
+    wide, narrow = (_named(ordered, front, frame, width) for width in (WIDE_PX, NARROW_PX))
     return wide | {
         "type": "scatter",
         "mode": "markers+text",
@@ -212,7 +226,12 @@ def _names(
     }
 
 
-def _named(ordered: Sequence[AccuracyPoint], frame: _Frame, width_px: float) -> Figure:
+def _named(
+    ordered: Sequence[AccuracyPoint],
+    front: Sequence[AccuracyPoint],
+    frame: _Frame,
+    width_px: float,
+) -> Figure:
     seen: set[str] = set()
     spots = []
     for point in ordered:
@@ -220,7 +239,7 @@ def _named(ordered: Sequence[AccuracyPoint], frame: _Frame, width_px: float) -> 
         text = "" if model in seen else shorten(model, LONGEST_NAME)
         seen.add(model)
         spots.append(frame.spot(point, width_px, text))
-    places = place_labels(spots, width_px, HEIGHT_PX - MARGIN["t"] - MARGIN["b"])
+    places = place_labels(spots, width_px, PLOT_PX, _lines(front, frame, width_px))
     kept = [row for row in zip(ordered, spots, places, strict=True) if row[2] is not None]
     return {
         "x": [point.latency_ms.median for point, _, _ in kept],
@@ -228,6 +247,15 @@ def _named(ordered: Sequence[AccuracyPoint], frame: _Frame, width_px: float) -> 
         "text": [safe(spot.text) for _, spot, _ in kept],
         "textposition": [place for _, _, place in kept],
     }
+
+
+def _lines(front: Sequence[AccuracyPoint], frame: _Frame, width_px: float) -> list[Line]:
+    """The front's steps, which names had better not cross."""
+    spots = [frame.spot(point, width_px) for point in front]
+    ends = [*(spot.x for spot in spots[1:]), width_px]
+    flat = [(s.x, s.y, end, s.y) for s, end in zip(spots, ends, strict=True)] if spots else []
+    upright = [(b.x, b.y, b.x, a.y) for a, b in itertools.pairwise(spots)]
+    return [*flat, *upright]
 
 
 def _text(label: str, point: AccuracyPoint) -> str:

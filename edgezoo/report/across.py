@@ -47,7 +47,7 @@ def published_latencies(data: ReportData, grouping: Grouping) -> tuple[Theme, ..
     return _of_each(
         DEVICES,
         "published-latency",
-        "Published and measured: {}",
+        "{} beside published latencies",
         lambda provenance: published_latency_tables(data, grouping, provenance),
     )
 

@@ -40,6 +40,8 @@ ACCURACY_WORDS = (
     "Horizontal lines are the 95 % intervals of the latency, circles TFLite, diamonds ONNX."
 )
 
+AS_ABOVE = "Marks and lines mean what they mean in the section before."
+
 
 def across_sections(themes: Iterable[Theme]) -> Iterator[Section]:
     """One section per theme; long lists of failures and conditions open device by device."""
@@ -62,6 +64,7 @@ def _folded(table: Table) -> Html:
 
 def accuracy_sections(data: ReportData, grouping: Grouping) -> Iterator[Section]:
     """One section per provenance that has two networks with a published top-1 on one device."""
+    told = False
     for provenance in PROVENANCES:
         pictures = [
             _picture(group, f"accuracy-{provenance}-{number}", data)
@@ -69,7 +72,8 @@ def accuracy_sections(data: ReportData, grouping: Grouping) -> Iterator[Section]
         ]
         drawn = [picture for picture in pictures if picture.text]
         if drawn:
-            words = [element("p", ACCURACY_WORDS)]
+            words = [element("p", AS_ABOVE if told else ACCURACY_WORDS)]
+            told = True
             if provenance == "simulated":
                 words.insert(0, element("p", PROVENANCE_WORDS[provenance]))
             heading = f"Accuracy and latency: {PROVENANCE_PLURALS[provenance].lower()}"
@@ -84,6 +88,6 @@ def _picture(group: Group, identifier: str, data: ReportData) -> Html:
     points = accuracy_points(group, data)
     parts = [describe_setting(group.setting)]
     hidden = len(group.timings) - len(points)
-    parts += [f"{hidden} measurements without a number or a published top-1"] if hidden else []
+    parts += [f"not drawn for want of a number or a published top-1: {hidden}"] if hidden else []
     parts += ["grey: unstable or throttled, on no front"] if without_claim(group.timings) else []
     return figure(plot, identifier, "; ".join(parts) + ".")

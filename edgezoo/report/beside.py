@@ -6,7 +6,7 @@ processor, or the same network in float32, one image at a time. It compares two 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from edgezoo.measurement import Provenance
@@ -15,17 +15,20 @@ from edgezoo.report.grouping import Group, Grouping, Timing, Way
 from edgezoo.report.numbers import times
 from edgezoo.report.side_by_side import FILE, FileRow, device_column, file_rows, ways
 from edgezoo.report.table import Cell, Column, Table, fill, with_marks
-from edgezoo.report.words import FLOAT_RECIPE, PROVENANCE_PLURALS, describe_setting, describe_way
+from edgezoo.report.words import FLOAT_RECIPE, PROVENANCE_PLURALS, describe_way
 
-HOST_WORDS = (
-    "The same files on as many threads. × is the latency there over the computer's; it compares two "
-    "machines on this file, and another file may give another ratio."
+HOST_WORDS = "The same files on as many threads."
+HOST_RATIO = (
+    "× is the latency there over the computer's; it compares two machines on this file, and another "
+    "file may give another ratio."
 )
 GPU_WORDS = (
     "The reference is the whole network in PyTorch, or its ONNX file, one image at a time in fp32, "
-    "run in the fastest way that was measured. × is the latency there over the GPU's, for fp32 files "
-    "on a processor alone: what is quantized, or may round to fp16, does other work."
+    "run in the fastest way that was measured; the phones ran the float files."
 )
+GPU_RATIO = "× is the latency there over the GPU's."
+NO_GPU_RATIO = "No ratio: an accelerator of a phone may round to fp16, which the reference did not."
+NO_RATIO = "No ratio: a simulated phone has no speed of its own."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class _Reference:
 
     heading: str
     timings: Mapping[str, Timing]
-    comparable: Callable[[Timing], bool]
+    comparable: bool
 
     def cell(self, row: FileRow) -> Cell:
         timing = self.timings[row.sha256]
@@ -48,7 +51,7 @@ class _Reference:
         """The latency of ``timing``, with its ratio to the reference where that says something."""
         cell, reference = latency_cell(timing), self.timings[timing.measurement.artifact_sha256]
         mine, theirs = timing.trusted_latency_ms, reference.trusted_latency_ms
-        if mine is None or theirs is None or theirs.median <= 0 or not self.comparable(timing):
+        if mine is None or theirs is None or theirs.median <= 0 or not self.comparable:
             return cell
         return replace(cell, note=f"{cell.note} · {times(mine.median / theirs.median)}")
 
@@ -70,26 +73,34 @@ Found = Mapping[Way, Mapping[str, tuple[Timing, ...]]]
 
 def _host_tables(group: Group, found: Found, grouping: Grouping) -> Iterator[Table]:
     timings = {t.measurement.artifact_sha256: t for t in group.timings if not t.way.sustained_s}
-    reference = _Reference(f"{group.setting.place} (computer)", timings, lambda timing: True)
     for way, by_device in found.items():
         alike = way.accelerator == "cpu" and way.threads == group.setting.threads
         if alike and not way.sustained_s:
-            caption = (
-                f"beside a computer: {describe_way(way)}, and {describe_setting(group.setting)}"
-            )
-            yield from _table(caption, HOST_WORDS, reference, by_device, grouping)
+            real = not _is_simulated(by_device)
+            reference = _Reference(f"{group.setting.place} (computer)", timings, real)
+            words = f"{HOST_WORDS} {HOST_RATIO if real else NO_RATIO}"
+            caption = f"beside the computer {group.setting.place}: {describe_way(way)}"
+            yield from _table(caption, words, reference, by_device, grouping)
 
 
 def _gpu_tables(group: Group, found: Found, grouping: Grouping) -> Iterator[Table]:
     fastest = _fastest(group)
     for way, by_device in found.items():
-        measured = (t for timings in by_device.values() for t in timings)
-        shas = {t.measurement.artifact_sha256: t.measurement.model for t in measured}
-        timings = {sha: fastest[model] for sha, model in shas.items() if model in fastest}
-        reference = _Reference(f"{group.setting.place} (GPU)", timings, _is_float_on_cpu)
+        measured = [t.measurement for timings in by_device.values() for t in timings]
+        floats = {m.artifact_sha256: m.model for m in measured if m.recipe == FLOAT_RECIPE}
+        timings = {sha: fastest[model] for sha, model in floats.items() if model in fastest}
         if not way.sustained_s:
-            caption = f"beside a GPU reference: {describe_way(way)}, and {group.setting.place}"
-            yield from _table(caption, GPU_WORDS, reference, by_device, grouping)
+            real, on_cpu = not _is_simulated(by_device), way.accelerator == "cpu"
+            reference = _Reference(f"{group.setting.place} (GPU)", timings, real and on_cpu)
+            why = GPU_RATIO if on_cpu else NO_GPU_RATIO
+            words = f"{GPU_WORDS} {why if real else NO_RATIO}"
+            caption = f"beside the GPU reference {group.setting.place}: {describe_way(way)}"
+            yield from _table(caption, words, reference, by_device, grouping)
+
+
+def _is_simulated(by_device: Mapping[str, tuple[Timing, ...]]) -> bool:
+    first = next(iter(by_device.values()))
+    return first[0].measurement.provenance == "simulated"
 
 
 def _fastest(group: Group) -> Mapping[str, Timing]:
@@ -105,10 +116,6 @@ def _fastest(group: Group) -> Mapping[str, Timing]:
     return {model: timing for model, (_, timing) in found.items()}
 
 
-def _is_float_on_cpu(timing: Timing) -> bool:
-    return timing.measurement.recipe == FLOAT_RECIPE and timing.way.accelerator == "cpu"
-
-
 def _table(
     caption: str,
     words: str,
@@ -119,7 +126,7 @@ def _table(
     rows = [r for r in file_rows(by_device, grouping) if r.sha256 in reference.timings]
     if rows:
         columns = [
-            *(FILE, Column(reference.heading, reference.cell)),
+            *(FILE, Column(reference.heading, reference.cell, compact=True)),
             *(device_column(place, reference.compared) for place in by_device),
         ]
         yield fill(caption, columns, rows, words=words)

@@ -10,6 +10,8 @@ from edgezoo.report.markup import Html, element, file_name, fragment, json_scrip
 from edgezoo.report.plot_layout import Plot
 from edgezoo.report.table import Cell, Column, Table
 
+FEW_COLUMNS = 6
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -59,7 +61,7 @@ def html_table(table: Table) -> Html:
         parts += [
             element(
                 "td",
-                _cell(cell),
+                _cell(cell, compact=column.compact),
                 role="cell",
                 class_=_kind(column),
                 data_label=column.heading,
@@ -72,12 +74,17 @@ def html_table(table: Table) -> Html:
         element("caption", table.caption, class_="hidden"),
         element("thead", element("tr", *heads, role="row"), role="rowgroup"),
         element("tbody", *rows, role="rowgroup"),
-        class_="main",
+        class_="main few" if _is_narrow(table) else "main",
         role="table",
     )
     return element(
         "div", whole, class_="scroll", tabindex=0, role="region", aria_label=table.caption
     )
+
+
+def _is_narrow(table: Table) -> bool:
+    """Whether it is so narrow that numbers would stand far from their row's name."""
+    return len(table.columns) <= FEW_COLUMNS and not any(c.prose for c in table.columns)
 
 
 def _kind(column: Column[Any]) -> str | None:  # Any: rows of every kind
@@ -97,15 +104,14 @@ def folded(heading: str, *body: Html | str) -> Html:
     return element("details", element("summary", heading), *body, class_="fold")
 
 
-def _cell(cell: Cell, write: Callable[[str], Html] = fragment) -> Html:
+def _cell(cell: Cell, write: Callable[[str], Html] = fragment, *, compact: bool = False) -> Html:
     doubt = element("small", cell.doubt, class_="doubt") if cell.doubt else ""
-    note = element("small", cell.note) if cell.note else ""
     links = [item for mark in cell.marks for item in (mark_link(mark), " ")]
-    sources = element("small", *links) if links else ""
+    note: Html | str = fragment(cell.note, " ") if compact and cell.note else cell.note
+    lines = [[note, *links]] if compact else [[note], links]
+    below = [element("small", *line) for line in lines if any(line)]
     tone = f"value {cell.tone}".strip()
-    return element(
-        "span", write(cell.text), doubt, note, sources, class_=tone, title=cell.hint or None
-    )
+    return element("span", write(cell.text), doubt, *below, class_=tone, title=cell.hint or None)
 
 
 def mark_link(mark: str) -> Html:

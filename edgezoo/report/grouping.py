@@ -1,4 +1,4 @@
-"""Which measurements may stand side by side: same provenance, same device, same threads and cores.
+"""Which measurements may stand side by side: same provenance, device, accelerator, threads.
 
 Rows of different groups are never in one table or plot, but in those that say so (``side_by_side``,
 ``beside``), where each has a column of its own. Within a group every file, runner and accelerator
@@ -23,6 +23,7 @@ class Setting:
     """What all rows of one table have in common; ``reference`` for those of reference runs.
 
     ``device`` is unique within its provenance: the name, with the serial where two share it.
+    Threads and cores are those of the processor; an accelerator has none.
     """
 
     provenance: Provenance
@@ -31,6 +32,7 @@ class Setting:
     threads: int
     reference: bool = False
     cores: str = "none"
+    accelerator: str = "cpu"
 
     @property
     def place(self) -> str:
@@ -238,20 +240,22 @@ def _device_key(provenance: Provenance, device: DeviceInfo) -> tuple[str, str, s
 def _setting_of(measurement: Measurement, names: Mapping[tuple[str, ...], str]) -> Setting:
     device, plan = measurement.device, measurement.plan
     name = names[_device_key(measurement.provenance, device)]
+    is_cpu = plan.accelerator == "cpu"
     return Setting(
         measurement.provenance,
         name,
         device.cpu,
-        plan.threads,
+        plan.threads if is_cpu else 0,
         reference=plan.reference is not None,
-        cores=plan.cores,
+        cores=plan.cores if is_cpu else "none",
+        accelerator=plan.accelerator,
     )
 
 
-def _setting_order(setting: Setting) -> tuple[bool, int, str, str, int, str]:
+def _setting_order(setting: Setting) -> tuple[object, ...]:
     rank = PROVENANCES.index(setting.provenance)
-    device = (setting.device, setting.cpu, setting.threads, setting.cores)
-    return setting.reference, rank, *device
+    how = (setting.accelerator, setting.threads, setting.cores)
+    return setting.reference, rank, setting.device, setting.cpu, *how
 
 
 def _subject_order(

@@ -20,6 +20,9 @@ PLACES = (
 )
 
 
+Line = tuple[float, float, float, float]  # left, top, right, bottom; flat or upright
+
+
 @dataclass(frozen=True, slots=True)
 class Spot:
     """A mark at ``x``, ``y`` and the name it would like; an empty one only takes room."""
@@ -41,14 +44,21 @@ class _Box:
         return not (apart or self.bottom <= other.top or other.bottom <= self.top)
 
 
-def place_labels(spots: Sequence[Spot], width: float, height: float) -> tuple[str | None, ...]:
-    """Plotly's ``textposition`` for each spot, ``None`` where its name finds no place."""
+def place_labels(
+    spots: Sequence[Spot], width: float, height: float, lines: Sequence[Line] = ()
+) -> tuple[str | None, ...]:
+    """Plotly's ``textposition`` for each spot, ``None`` where its name finds no place.
+
+    A place across one of ``lines`` is taken only where there is no other.
+    """
     taken = [_mark(spot) for spot in spots]
-    area = _Box(-40.0, -8.0, width + 8.0, height)  # a name may reach into the margins
+    strokes = [_Box(x0 - 1, y0 - 1, x1 + 1, y1 + 1) for x0, y0, x1, y1 in lines]
+    area = _Box(0.0, -8.0, width + 8.0, height)  # a name may reach into the margin
     found: list[str | None] = []
     for own, spot in zip(taken[:], spots, strict=True):
-        place = next((p for p in PLACES if _fits(_box(spot, p), area, taken, own)), None)
-        place = place if spot.text else None
+        free = [p for p in PLACES if spot.text and _fits(_box(spot, p), area, taken, own)]
+        clear = [p for p in free if not any(_box(spot, p).meets(stroke) for stroke in strokes)]
+        place = next(iter(clear or free), None)
         if place is not None:
             taken.append(_box(spot, place))
         found.append(place)

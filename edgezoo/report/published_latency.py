@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgezoo.measurement import Provenance
 from edgezoo.report.cells import latency_cell
@@ -67,12 +67,14 @@ def _fits(timing: Timing, keys: tuple[str, ...]) -> bool:
     tokens, way = set(words.split("_")), timing.way
     wanted = "w8a8" if "int8" in tokens else "fp16" if "fp16" in tokens else "fp32"
     threads = re.search(r"(\d+)_threads?", words)
+    one_core = re.search(r"_(big|little)_core(_|$)", words) is not None
     on_gpu = "gpu" in tokens
     return (
         timing.measurement.recipe == wanted
         and way.accelerator == ("gpu" if on_gpu else "cpu")
         and not way.sustained_s
         and (threads is None or way.threads == int(threads[1]))
+        and (not one_core or way.threads == 1)
     )
 
 
@@ -82,16 +84,18 @@ def _rank(timing: Timing) -> tuple[bool, bool, bool, int]:
 
 
 def _device(place: str) -> Column[_Row]:
-    def cell(row: _Row) -> Cell:
+    def found(row: _Row) -> Cell:
         timing = row.timings.get(place)
         if timing is None:
             return nothing("not measured in this way")
         shown = latency_cell(timing)
-        threads = describe_threads(timing.way.threads, timing.way.cores)
-        hint = f"{timing.name}, {threads}; {shown.hint}"
-        return with_marks(Cell(shown.text, shown.doubt, shown.note, hint, shown.tone), timing.mark)
+        threads = describe_threads(timing.way.threads)
+        on_cpu = timing.way.accelerator == "cpu"
+        note = " · ".join(part for part in (shown.note, threads if on_cpu else "") if part)
+        cell = replace(shown, note=note, hint=f"{timing.name}; {shown.hint}")
+        return with_marks(cell, timing.mark)
 
-    return Column(place, cell)
+    return Column(place, found, compact=True)
 
 
 COLUMNS: tuple[Column[_Row], ...] = (

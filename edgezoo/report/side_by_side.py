@@ -75,7 +75,7 @@ def device_column(place: str, cell: Callable[[Timing], Cell]) -> Column[FileRow]
         timing = row.timings.get(place)
         return with_marks(cell(timing), timing.mark) if timing else NOT_MEASURED
 
-    return Column(place, found)
+    return Column(place, found, compact=True)
 
 
 FILE: Column[FileRow] = Column(

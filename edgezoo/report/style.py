@@ -109,6 +109,8 @@ table.published { width: 100%; }
   display: block; height: .7em; margin-top: .35em; background: var(--bar);
   border-radius: 2px;
 }
+table.few { width: auto; min-width: 50%; }
+table.few td { padding-left: 1.75rem; }
 td.prose { min-width: 13rem; }
 .fold { padding: .75rem 0; }
 .fold > summary { font-weight: 600; }
@@ -179,6 +181,10 @@ NARROW = """
   table.main td::before {
     content: attr(data-label); display: block; color: var(--muted); font-size: .8rem;
   }
+}
+@media (max-width: 74rem) {
+  table.few { width: 100%; }
+  table.few td { padding-left: 0; }
 }
 @media (max-width: 40rem) {
   header, main { padding: 0 .75rem; }

@@ -31,12 +31,15 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[RowT]):
-    """A heading and what stands under it; ``prose`` holds sentences and needs room."""
+    """A heading and what stands under it; ``prose`` holds sentences and needs room, ``compact``
+    has the note and the marks in one line, for tables with many columns of numbers.
+    """
 
     heading: str
     cell: Callable[[RowT], Cell]
     numeric: bool = True
     prose: bool = False
+    compact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,9 @@ from edgezoo.report.words import (
     DEVICE_WORDS,
     FLOAT_RECIPE,
     PROVENANCE_NAMES,
+    describe_how,
     describe_inputs,
     describe_runner,
-    describe_threads,
     float_sibling,
     float_timing,
     has_interval,
@@ -164,7 +164,7 @@ def _place(group: Group, grouping: Grouping, remark: str = "") -> str:
     if len(devices) > 1:
         where += f", {setting.device}"
     place = f"on {where}" if setting.provenance != "imported" else f"in {where}"
-    return place + f" ({describe_threads(setting.threads, setting.cores)}{remark})"
+    return place + f" ({describe_how(setting)}{remark})"
 
 
 def _speed_clause(timing: Timing, latency: Latency, group: Group, grouping: Grouping) -> str:
@@ -181,8 +181,7 @@ def _speed_clause(timing: Timing, latency: Latency, group: Group, grouping: Grou
     if everywhere:
         low, high = (significant(ratio, 2) for ratio in (everywhere[0], everywhere[-1]))
         kind = _plural(len(everywhere), DEVICE_WORDS[group.setting.provenance])
-        threads = describe_threads(group.setting.threads, group.setting.cores)
-        return f"is {low}× to {high}× {word} than fp32 on {kind} ({threads})"
+        return f"is {low}× to {high}× {word} than fp32 on {kind} ({describe_how(group.setting)})"
     ratio = significant(speed.ratio if faster else 1 / speed.ratio, 2)
     doubt = "" if speed.distinct else ", without an interval to judge the difference by"
     return f"is {ratio}× {word} than fp32 {place}{doubt}"
@@ -192,7 +191,7 @@ def _everywhere(timing: Timing, group: Group, grouping: Grouping) -> list[float]
     """The ratios on all devices of the provenance, if there are several and they agree in sign."""
     setting, found = group.setting, []
     for other in grouping.of(setting.provenance):
-        alike = (other.setting.threads, other.setting.cores) == (setting.threads, setting.cores)
+        alike = describe_how(other.setting) == describe_how(setting)
         for row in other.timings if alike else ():
             same = row.measurement.artifact_sha256 == timing.measurement.artifact_sha256
             if same and describe_runner(row) == describe_runner(timing):

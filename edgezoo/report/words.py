@@ -196,14 +196,20 @@ def describe_inputs(comparison: Comparison) -> str:
 
 
 def describe_setting(setting: Setting) -> str:
-    """One line: device, processor, threads (which are nothing to a GPU), cores."""
-    chosen = setting.reference and setting.provenance == "gpu"
+    """One line: device, processor, and what ran there."""
     parts = [
         setting.place,
         setting.cpu if setting.cpu != setting.device else "",
-        "" if chosen else describe_threads(setting.threads, setting.cores),
+        "" if setting.reference and setting.provenance == "gpu" else describe_how(setting),
     ]
     return " · ".join(part for part in parts if part)
+
+
+def describe_how(setting: Setting) -> str:
+    """Threads and cores of the processor, or the accelerator: "4 threads on big cores"."""
+    if setting.accelerator != "cpu":
+        return ACCELERATOR_NAMES.get(setting.accelerator, setting.accelerator)
+    return describe_threads(setting.threads, setting.cores)
 
 
 def describe_threads(threads: int, cores: str = "none") -> str:
