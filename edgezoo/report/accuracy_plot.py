@@ -25,9 +25,9 @@ from edgezoo.report.plot_layout import (
 from edgezoo.report.words import has_interval
 
 HEIGHT_PX = 400
-MARGIN = {"l": 52, "r": 16, "t": 16, "b": 52}
+MARGIN = {"l": 62, "r": 16, "t": 16, "b": 52}
 PLOT_PX = HEIGHT_PX - MARGIN["t"] - MARGIN["b"]
-WIDE_PX, NARROW_PX = 520, 300  # the plot's area in a column of a wide page, and on a phone
+WIDE_PX, NARROW_PX = 500, 285  # the plot's area in a column of a wide page, and on a phone
 LOG_SPAN = 8.0  # slowest over fastest, from which a linear axis would crowd the fast ones
 LONGEST_NAME = 26
 FEWEST_MODELS = 2
@@ -104,8 +104,8 @@ class _Frame:
 
 
 def _figure_layout(frame: _Frame) -> Figure:
-    kind = " (logarithmic)" if frame.is_log else ""
-    layout = base_layout(f"latency in milliseconds{kind}, lower is better")
+    kind = " (log)" if frame.is_log else ""
+    layout = base_layout(f"latency in ms{kind}, lower is better")  # fits a phone's width
     if frame.is_log:
         ends = [math.log10(frame.fastest_ms), math.log10(frame.slowest_ms)]
         layout["xaxis"] |= {"type": "log", "range": ends, "tickvals": _ticks(frame)}
@@ -113,7 +113,8 @@ def _figure_layout(frame: _Frame) -> Figure:
         del layout["xaxis"]["rangemode"]
     else:
         layout["xaxis"] |= {"range": [frame.fastest_ms, frame.slowest_ms]}
-    layout["yaxis"] = axis("published top-1 of the network in %")
+    layout["yaxis"] = axis("top-1 of the float network in %")
+    layout["yaxis"]["title"]["standoff"] = 10
     layout["yaxis"] |= {"range": [frame.lowest, frame.highest]}
     layout["margin"] = MARGIN
     return layout

@@ -59,7 +59,7 @@ def across_sections(themes: Iterable[Theme]) -> Iterator[Section]:
 def _folded(table: Table) -> Html:
     rows = f"{len(table.rows)} rows" if len(table.rows) > 1 else "1 row"
     words = element("p", table.words) if table.words else ""
-    return folded(f"{table.caption} – {rows}", words, html_table(table))
+    return folded(f"{table.title or table.caption} – {rows}", words, html_table(table))
 
 
 def accuracy_sections(data: ReportData, grouping: Grouping) -> Iterator[Section]:

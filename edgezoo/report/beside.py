@@ -65,7 +65,14 @@ def beside_tables(grouping: Grouping, provenance: Provenance) -> tuple[Table, ..
         *(t for group in gpus for t in _gpu_tables(group, found, grouping)),
     ]
     plural = PROVENANCE_PLURALS[provenance]
-    return tuple(replace(table, caption=f"{plural} {table.caption}") for table in tables)
+    return tuple(
+        replace(table, caption=f"{plural} {table.caption}", title=_capital(table.caption))
+        for table in tables
+    )
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 Found = Mapping[Way, Mapping[str, tuple[Timing, ...]]]

@@ -96,7 +96,7 @@ def _kind(column: Column[Any]) -> str | None:  # Any: rows of every kind
 def titled_table(table: Table) -> Html:
     """The table below its caption and what must be known before its first number."""
     words = element("p", table.words) if table.words else ""
-    return fragment(element("h3", table.caption), words, html_table(table))
+    return fragment(element("h3", table.title or table.caption), words, html_table(table))
 
 
 def folded(heading: str, *body: Html | str) -> Html:

@@ -32,7 +32,7 @@ def condition_tables(grouping: Grouping) -> tuple[Table, ...]:
 def _table(place: str, groups: list[Group]) -> Table:
     timings = [t for group in groups for t in group.timings if _has_state(t)]
     infos = list(dict.fromkeys(describe_device(t.measurement.device) for t in timings))
-    return fill(f"Conditions on {place}", COLUMNS, timings, words=" ".join(infos))
+    return fill(f"Conditions on {place}", COLUMNS, timings, words=" ".join(infos), title=place)
 
 
 def _has_state(timing: Timing) -> bool:
@@ -79,7 +79,8 @@ def _accelerator(timing: Timing) -> Cell:
     text, note = accelerator_facts(timing)
     tone: Tone = "bad" if timing.fallback else ""
     plan = timing.measurement.plan
-    threads = describe_threads(plan.threads, plan.cores)
+    is_cpu = plan.accelerator == "cpu"
+    threads = describe_threads(plan.threads, plan.cores) if is_cpu else ""
     return Cell(text, note=" · ".join(p for p in (note, threads) if p), tone=tone)
 
 
@@ -155,7 +156,7 @@ def _cold_start(timing: Timing) -> Cell:
         median(values) for values in zip(*((p.load_ms, p.first_ms) for p in processes), strict=True)
     )
     hint = "median over the processes, each of them fresh; the file was in the page cache"
-    return Cell(milliseconds(load), note=f"first run {milliseconds(first)}", hint=hint)
+    return Cell(f"load {milliseconds(load)}", note=f"first run {milliseconds(first)}", hint=hint)
 
 
 def _runner(timing: Timing) -> Cell:
@@ -190,6 +191,6 @@ COLUMNS: tuple[Column[Timing], ...] = (
     Column("Battery", _battery, numeric=False),
     Column("Frequency", _frequency, numeric=False),
     Column("Screen", _screen, numeric=False),
-    Column("Load", _cold_start),
+    Column("Cold start", _cold_start, numeric=False),
     Column("Runner", _runner, numeric=False),
 )

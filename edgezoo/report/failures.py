@@ -38,14 +38,8 @@ def failure_tables(data: ReportData, grouping: Grouping) -> tuple[Table, ...]:
         bad = without_number(timings)
         if bad:
             words = f"{len(bad)} of {len(timings)} measurements: {_summary(bad)}."
-            tables.append(
-                fill(
-                    f"Without a number on {place}",
-                    COLUMNS,
-                    _failures(bad, data.advice),
-                    words=words,
-                )
-            )
+            rows, caption = _failures(bad, data.advice), f"Without a number on {place}"
+            tables.append(fill(caption, COLUMNS, rows, words=words, title=place))
     return tuple(tables)
 
 
@@ -68,7 +62,7 @@ def _failures(bad: tuple[Timing, ...], advice: Mapping[str, str]) -> list[_Failu
 def _happened(timing: Timing, step: str) -> str:
     """The message without the file's name in front and without the advice behind."""
     message = describe_failure(timing).removeprefix(f"{timing.measurement.artifact} ")
-    message = message.removesuffix(".").removesuffix(step).rstrip("; ")
+    message = message.removesuffix(".").removesuffix(step).rstrip("; .")
     return f"{message[:1].upper()}{message[1:]}." if message else ABSENT
 
 

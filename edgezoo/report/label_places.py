@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-CHARACTER_PX = 6.6  # of the 12 px font, a little more than its mean
+CHARACTER_PX = 7.2  # of the 12 px font; wide system fonts need as much
 LINE_PX = 14.0
 MARK_PX = 6.0  # half a mark
 
@@ -53,7 +53,7 @@ def place_labels(
     """
     taken = [_mark(spot) for spot in spots]
     strokes = [_Box(x0 - 1, y0 - 1, x1 + 1, y1 + 1) for x0, y0, x1, y1 in lines]
-    area = _Box(0.0, -8.0, width + 8.0, height)  # a name may reach into the margin
+    area = _Box(4.0, -8.0, width + 8.0, height)  # a name may reach into the margin
     found: list[str | None] = []
     for own, spot in zip(taken[:], spots, strict=True):
         free = [p for p in PLACES if spot.text and _fits(_box(spot, p), area, taken, own)]

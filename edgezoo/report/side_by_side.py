@@ -34,7 +34,7 @@ def side_by_side_tables(grouping: Grouping, provenance: Provenance) -> tuple[Tab
             heading = f"{PROVENANCE_PLURALS[provenance]} side by side: {describe_way(way)}"
             rows = file_rows(by_device, grouping)
             columns = [FILE, *(device_column(place, latency_cell) for place in by_device)]
-            tables.append(fill(heading, columns, rows))
+            tables.append(fill(heading, columns, rows, title=describe_way(way)))
     return tuple(tables)
 
 

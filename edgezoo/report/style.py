@@ -177,7 +177,7 @@ NARROW = """
     padding: .9rem 0;
   }
   table.main th, table.main td { padding: 0; text-align: left; white-space: normal; }
-  table.main tbody th { grid-column: 1 / -1; }
+  table.main tbody th, table.main td.prose { grid-column: 1 / -1; min-width: 0; }
   table.main td::before {
     content: attr(data-label); display: block; color: var(--muted); font-size: .8rem;
   }

@@ -46,14 +46,15 @@ class Column(Generic[RowT]):
 class Table:
     """Rows of cells under their columns; the first column names the row.
 
-    ``words`` are what a reader must know before the first number; ``remarks`` stand below it.
+    ``words`` are what a reader must know before the first number, ``title`` a caption that is short
+    because a section's heading stands above it.
     """
 
     caption: str
     columns: tuple[Column[Any], ...]  # Any: rows of every kind, already filled in
     rows: tuple[tuple[Cell, ...], ...]
     words: str = ""
-    remarks: tuple[str, ...] = ()
+    title: str = ""
 
 
 def fill(
@@ -62,11 +63,11 @@ def fill(
     rows: Sequence[RowT],
     *,
     words: str = "",
-    remarks: tuple[str, ...] = (),
+    title: str = "",
 ) -> Table:
     """Return the table of ``rows`` under ``columns``."""
     cells = tuple(tuple(column.cell(row) for column in columns) for row in rows)
-    return Table(caption, tuple(columns), cells, words, remarks)
+    return Table(caption, tuple(columns), cells, words, title)
 
 
 NOTHING = Cell(ABSENT, tone="muted")
