@@ -21,6 +21,7 @@ from edgezoo.report.words import (
 )
 
 UNFOLDED_ROWS = 12  # of all tables of a theme; more of them open one by one
+UNFOLDED_PICTURES = 6
 FOLDING = ("failures", "conditions")
 INTRODUCTIONS = {
     "failures": (
@@ -77,7 +78,12 @@ def accuracy_sections(data: ReportData, grouping: Grouping) -> Iterator[Section]
             if provenance == "simulated":
                 words.insert(0, element("p", PROVENANCE_WORDS[provenance]))
             heading = f"Accuracy and latency: {PROVENANCE_PLURALS[provenance].lower()}"
-            body = fragment(*words, element("div", *drawn, class_="figures"))
+            first, others = drawn[:UNFOLDED_PICTURES], drawn[UNFOLDED_PICTURES:]
+            shown = [element("div", *first, class_="figures")]
+            if others:
+                grid = element("div", *others, class_="figures")
+                shown.append(folded(f"{len(others)} more settings", grid))
+            body = fragment(*words, *shown)
             yield section(f"accuracy-{provenance}", heading, body)
 
 

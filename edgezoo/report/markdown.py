@@ -7,13 +7,21 @@ from collections.abc import Iterable
 
 from edgezoo.report.across import all_themes
 from edgezoo.report.data import ReportData
-from edgezoo.report.grouping import Timing, group_measurements, without_claim, without_number
+from edgezoo.report.grouping import (
+    Grouping,
+    Timing,
+    group_measurements,
+    without_claim,
+    without_number,
+)
 from edgezoo.report.provenance import Source, artifact_sources, timing_sources
 from edgezoo.report.published import published_rows
 from edgezoo.report.table import Cell, Table
 from edgezoo.report.tables import result_tables
 from edgezoo.report.verdict import Verdict, verdicts
 from edgezoo.report.words import DOUBTFUL_TITLE, NO_NUMBER_TITLE, describe_status
+
+MOST_SOURCES = 48
 
 
 def markdown_page(data: ReportData) -> str:
@@ -31,7 +39,7 @@ def markdown_page(data: ReportData) -> str:
     blocks += _evidence(NO_NUMBER_TITLE, without_number(grouping.timings))
     blocks += [block for model in data.models for block in _published(data, model)]
     blocks.append("## Sources")
-    blocks += [_source(s) for s in (*artifact_sources(data), *timing_sources(grouping))]
+    blocks += _sources(data, grouping)
     return "\n\n".join(blocks) + "\n"
 
 
@@ -77,6 +85,15 @@ def _published(data: ReportData, model: str) -> list[str]:
         for r in rows
     ]
     return [f"## {_escape(model)}: counted and published", "\n".join(lines)]
+
+
+def _sources(data: ReportData, grouping: Grouping) -> list[str]:
+    """All of them, unless that would be most of the text."""
+    files, timings = artifact_sources(data), timing_sources(grouping)
+    if len(timings) > MOST_SOURCES:
+        where = f"Those of the {len(timings)} measurements are in report.html and report.json."
+        return [*map(_source, files), where]
+    return [_source(source) for source in (*files, *timings)]
 
 
 def _source(source: Source) -> str:

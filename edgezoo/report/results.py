@@ -32,6 +32,7 @@ from edgezoo.report.words import (
 )
 
 UNFOLDED = 3  # groups; more of them open one by one
+UNFOLDED_FILES = 12
 LISTED = 6  # sentences below a table; more of them stand in the section of failures alone
 
 
@@ -48,7 +49,10 @@ def file_section(data: ReportData, grouping: Grouping) -> Iterator[Section]:
         " again.",
         class_="notice",
     )
-    body = fragment(html_table(file_table(data)), *([] if grouping.groups else [nothing]))
+    table = html_table(file_table(data))
+    if is_crowded(grouping) and len(data.artifacts) > UNFOLDED_FILES:
+        table = folded(f"{len(data.artifacts)} files: size and difference from PyTorch", table)
+    body = fragment(table, *([] if grouping.groups else [nothing]))
     yield section("files", "Files", body)
 
 
