@@ -25,7 +25,7 @@ SCRIPT = """
     if (!window.Plotly) { return; }
     var styles = getComputedStyle(document.documentElement);
     document.querySelectorAll("[data-figure]").forEach(function (place) {
-      if (!place.clientWidth) { return; }  // folded; drawn when it opens
+      if (place.closest("details:not([open])")) { return; }  // drawn when it opens
       var text = document.getElementById(place.dataset.figure).textContent;
       var figure = colours(JSON.parse(text), styles);
       figure.data.forEach(function (trace) {
