@@ -21,10 +21,10 @@ SCRIPT = """
     return value;
   }
 
-  function draw() {
+  function draw(within) {
     if (!window.Plotly) { return; }
     var styles = getComputedStyle(document.documentElement);
-    document.querySelectorAll("[data-figure]").forEach(function (place) {
+    within.querySelectorAll("[data-figure]").forEach(function (place) {
       if (place.closest("details:not([open])")) { return; }  // drawn when it opens
       var text = document.getElementById(place.dataset.figure).textContent;
       var figure = colours(JSON.parse(text), styles);
@@ -46,12 +46,13 @@ SCRIPT = """
     target.scrollIntoView();
   }
 
-  draw();
+  function drawAll() { draw(document); }
+
+  drawAll();
   openTarget();
-  document.addEventListener("toggle", draw, true);
+  document.addEventListener("toggle", function (event) { draw(event.target); }, true);
   window.addEventListener("hashchange", openTarget);
-  window.addEventListener("beforeprint", draw);
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  window.matchMedia("(max-width: 40rem)").addEventListener("change", draw);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  window.matchMedia("(max-width: 40rem)").addEventListener("change", drawAll);
 })();
 """

@@ -196,7 +196,7 @@ def test_folded_plots_are_drawn_when_they_open(lab: ReportData, tmp_path: Path) 
     document, console = browse(page, tmp_path / "profile", "--dump-dom")
     assert console == []
     drawn = document.count('class="plot js-plotly-plot"')
-    assert drawn == document.count('class="plot') > shown
+    assert drawn == document.count(' data-figure="') > shown
 
 
 def test_a_mark_leads_into_what_is_folded(lab: ReportData, tmp_path: Path) -> None:
