@@ -181,6 +181,7 @@ NARROW = """
   table.main td::before {
     content: attr(data-label); display: block; color: var(--muted); font-size: .8rem;
   }
+  table.main .number small { white-space: normal; }
 }
 @media (max-width: 74rem) {
   table.few { width: 100%; }

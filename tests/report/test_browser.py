@@ -157,6 +157,31 @@ def test_tables_do_not_scroll_sideways(
     assert all(needed == given for needed, given in widths)
 
 
+@pytest.mark.parametrize("width_px", [390, 1280])
+def test_tables_of_a_lab_do_not_scroll_sideways(
+    lab: ReportData, tmp_path: Path, width_px: int
+) -> None:
+    """Neither those in sight nor those that open; conditions have most columns."""
+    page = write_report(lab, tmp_path).html
+    frame = tmp_path / "frame.html"
+    frame.write_text(
+        f'<!DOCTYPE html><iframe style="width:{width_px}px;height:2000px" '
+        f'srcdoc="{html.escape(opened(page))}"></iframe><script>onload = () => {{ '
+        'const d = document.querySelector("iframe").contentDocument; '
+        'const all = [...d.querySelectorAll(".scroll:has(table.main)")]; '
+        "const wide = all.filter(e => e.scrollWidth > e.clientWidth); "
+        "document.body.dataset.found = all.length + ' ' + wide.length + ' ' + "
+        "wide.map(e => e.getAttribute('aria-label')).join('; '); "
+        'document.querySelector("iframe").remove(); }</script>',
+        encoding="utf-8",
+    )
+    document, _ = browse(frame, tmp_path / "profile", "--window-size=1700,2100", "--dump-dom")
+    found = re.search(r'data-found="(\d+) (\d+) ([^"]*)"', document)
+    assert found is not None
+    assert int(found[1]) > 25
+    assert (found[2], found[3]) == ("0", "")
+
+
 @pytest.mark.parametrize(("options", "is_dark"), [((), False), ((DARK,), True)])
 def test_plots_follow_the_colour_scheme(
     report_data: ReportData, tmp_path: Path, options: tuple[str, ...], is_dark: bool
