@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 import edgezoo
+from benchmarks import litert
 from benchmarks.processes import Command, Cost, interleaved, median
 from edgezoo.compare import compare
 from edgezoo.converters.formats import ENTRIES
@@ -109,8 +110,7 @@ def conversions(arguments: argparse.Namespace, out: Path) -> dict[str, Any]:
                 "convert", *network.arguments, "--to", "tflite", "--out", str(out), "--force"
             ),
             "litert-torch": peer(
-                arguments.peer_python, "litert_torch_convert", target, network.model,
-                *network.weights,
+                arguments.peer_python, "litert_torch_convert", target, *network.arguments
             ),
         }  # fmt: skip
         results[label] = summary(interleaved(commands, arguments.runs))
@@ -251,25 +251,7 @@ def accuracies(photos: Path, out: Path) -> dict[str, Any]:
 def _run(path: Path, inputs: np.ndarray) -> list[np.ndarray]:
     if path.suffix == ".onnx":
         return ENTRIES["onnx"].load(path).run(inputs)
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(str(path), num_threads=1)
-    interpreter.allocate_tensors()
-    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    channels_first = source["shape"][1] == 3  # litert-torch keeps NCHW
-    outputs = []
-    for photo in inputs if channels_first else inputs.transpose(0, 2, 3, 1):
-        if source["dtype"] is np.int8:
-            scale, zero_point = source["quantization"]
-            photo = np.clip(np.round(photo / scale) + zero_point, -128, 127).astype(np.int8)
-        interpreter.set_tensor(source["index"], np.ascontiguousarray(photo[None]))
-        interpreter.invoke()
-        output = interpreter.get_tensor(target["index"])
-        if target["dtype"] is np.int8:
-            scale, zero_point = target["quantization"]
-            output = (output.astype(np.float32) - zero_point) * scale
-        outputs.append(output)
-    return [np.concatenate(outputs)]
+    return [litert.outputs(path, inputs)]
 
 
 def markdown(results: dict[str, Any]) -> str:

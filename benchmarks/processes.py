@@ -21,6 +21,13 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A process that did not end well: the last lines that it printed."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """What to run, and where."""
 
@@ -30,6 +37,15 @@ class Command:
 
 def run(command: Command) -> Cost:
     """Run a command to its end; its output is shown only if it fails."""
+    cost = attempt(command)
+    if isinstance(cost, Failure):
+        sys.stderr.write(cost.message)
+        raise SystemExit(f"{' '.join(command.argv)} failed")
+    return cost
+
+
+def attempt(command: Command) -> Cost | Failure:
+    """Run a command to its end."""
     import time
 
     with tempfile.TemporaryFile() as output:
@@ -45,8 +61,7 @@ def run(command: Command) -> Cost:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             output.seek(0)
-            sys.stderr.write(output.read().decode(errors="replace")[-4000:])
-            raise SystemExit(f"{' '.join(command.argv)} exited with {process.returncode}")
+            return Failure(output.read().decode(errors="replace")[-4000:])
     return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, wall_s)
 
 
@@ -57,6 +72,19 @@ def interleaved(commands: Mapping[str, Command], runs: int) -> dict[str, list[Co
         for name, command in commands.items():
             costs[name].append(run(command))
     return costs
+
+
+def attempts(commands: Mapping[str, Command], runs: int) -> dict[str, list[Cost] | Failure]:
+    """Run all commands in turn as ``interleaved`` does; one that fails is not run again."""
+    results: dict[str, list[Cost] | Failure] = {name: [] for name in commands}
+    for _ in range(runs):
+        for name, command in commands.items():
+            costs = results[name]
+            if isinstance(costs, Failure):
+                continue
+            cost = attempt(command)
+            results[name] = cost if isinstance(cost, Failure) else [*costs, cost]
+    return results
 
 
 def median(costs: Sequence[Cost], field: str) -> float:

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from edgezoo.artifacts import artifact_of, file_sha256, publish
+from edgezoo.artifacts import artifact_of, describe_data, file_sha256, publish
 from edgezoo.converters.formats import ENTRIES
 from edgezoo.converters.verify import Check, verify_file
 from edgezoo.graph.graph import Graph
@@ -54,8 +54,8 @@ class Job:
 
 
 def write(graph: Graph, format: Format, io_dtype: IoDtype, file: Path) -> None:
-    """Write a graph into a staged file."""
-    file.write_bytes(ENTRIES[format].write(graph, io_dtype))
+    """Write a graph into a staged file, and what belongs to it beside it."""
+    ENTRIES[format].write(graph, io_dtype, file)
 
 
 def produce(job: Job, file: Path) -> Artifact:
@@ -92,6 +92,7 @@ def versions(format: Format) -> dict[str, str]:
 
 
 def _manifest(job: Job, file: Path, comparison: Any, inspection: Inspection) -> dict[str, Any]:
+    data = describe_data(file)
     return {
         "schema": 1,
         "path": job.path.name,
@@ -99,7 +100,8 @@ def _manifest(job: Job, file: Path, comparison: Any, inspection: Inspection) -> 
         "recipe": job.recipe.name,
         "io_dtype": job.io_dtype,
         "sha256": file_sha256(file),
-        "bytes": file.stat().st_size,
+        "bytes": file.stat().st_size + (0 if data is None else data["bytes"]),
+        "data": data,
         "model": job.origin.model,
         "parent": job.parent,
         "comparison": comparison,

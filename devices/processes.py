@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgezoo.decode import from_json
@@ -28,26 +29,31 @@ def command(request: Request) -> tuple[str, ...]:
 
 
 def run_process(request: Request) -> Report:
-    """Run one request in a fresh process; failures come back as reports, none is raised.
+    """Run one request in a fresh process, as ``run_command`` does."""
+    return run_command(command(request), request.plan.timeout_s, request.plan.runs)
 
-    Only the process started here is ever killed: after ``plan.timeout_s``, or when this one is
-    interrupted.
+
+def run_command(argv: Sequence[str], timeout_s: float, runs: int) -> Report:
+    """Run one process that prints a report of at least ``runs`` samples.
+
+    Failures come back as reports, none is raised. Only the process started here is ever killed:
+    after ``timeout_s``, or when this one is interrupted.
     """
     kills = _memory_kills()
     with subprocess.Popen(
-        command(request),
+        argv,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=_environment(),
+        env=child_environment(),
     ) as process:
-        stdout, stderr, in_time = _wait(process, request.plan.timeout_s)
+        stdout, stderr, in_time = _wait(process, timeout_s)
     code, printed = process.returncode, stdout + stderr
     if not in_time:
-        message = f"it did not end within {request.plan.timeout_s:g} s and was stopped"
+        message = f"it did not end within {timeout_s:g} s and was stopped"
         return failed("timeout", message + _shown(printed))
     if code == 0:
-        return parse_report(stdout, printed, request.plan.runs)
+        return parse_report(stdout, printed, runs)
     if code == -signal.SIGKILL and _memory_kills() > kills:
         return failed("out_of_memory", "the kernel stopped it, because memory ran out")
     return failed("crash", f"it ended with {_ending(code)}{_shown(printed)}")
@@ -65,8 +71,8 @@ def parse_report(stdout: bytes, printed: bytes, runs: int) -> Report:
         report = from_json(Report, json.loads(line))
     except ValueError as error:
         return failed("bad_output", f"its report cannot be read ({error}){_shown(printed)}")
-    if report.samples is None and report.failure_class is None:
-        return failed("bad_output", "its report holds neither samples nor a failure")
+    if report.samples is None and report.profile is None and report.failure_class is None:
+        return failed("bad_output", "its report holds neither numbers nor a failure")
     if report.samples is not None:
         wall_ms, cpu_ms = report.samples.wall_ms, report.samples.cpu_ms
         if len(wall_ms) < runs or len(cpu_ms) != len(wall_ms) or min(wall_ms) <= 0:
@@ -90,7 +96,7 @@ def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, by
         process.wait()
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """Return the environment in which the child finds the very modules of this process."""
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
     return {**os.environ, "PYTHONPATH": path, PARENT: str(os.getpid())}

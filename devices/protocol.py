@@ -15,10 +15,11 @@ from statistics import median
 
 from edgezoo.devices.journal import Journal, job_key
 from edgezoo.devices.outcome import Report, failed
+from edgezoo.devices.profiles.take import with_profile
 from edgezoo.devices.stations.host import HostStation
 from edgezoo.devices.stations.station import Station
-from edgezoo.devices.statistics import judge
-from edgezoo.devices.subjects import Subject, fingerprint, read_subjects
+from edgezoo.devices.statistics import judge, summarize_throughput
+from edgezoo.devices.subjects import Subject, is_intact, read_subjects
 from edgezoo.errors import UsageError
 from edgezoo.measurement import Conditions, Measurement, Plan, ProcessSamples
 
@@ -46,19 +47,29 @@ class Course:
     """
 
     subject: Subject
+    plan: Plan
     key: str
     started_at: str
     reports: tuple[Report, ...] = ()
     earlier: Measurement | None = None
 
     @property
+    def title(self) -> str:
+        """The file's or network's name, with the setting of a reference run."""
+        setting = self.plan.reference
+        name = self.subject.path.name
+        return name if setting is None else f"{name}, {setting.label}"
+
+    @property
     def failed(self) -> bool:
         """Whether the last process gave no samples, which ends the course."""
         return bool(self.reports) and self.reports[-1].samples is None
 
-    def ended(self, plan: Plan) -> bool:
+    @property
+    def ended(self) -> bool:
         """Whether no process is left to run."""
-        return self.failed or self.earlier is not None or len(self.reports) >= plan.processes
+        done = len(self.reports) >= self.plan.processes
+        return self.failed or self.earlier is not None or done
 
 
 def measure(
@@ -87,54 +98,70 @@ def measure(
 def measure_at(
     station: Station,
     subjects: Sequence[Subject],
-    plan: Plan,
+    plans: Plan | Sequence[Plan],
     journal: Journal,
     *,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> tuple[Measurement, ...]:
-    """Time ``subjects`` at ``station``, as ``measure`` does; everything was checked before."""
-    courses = _begin(station, subjects, plan, journal)
+    """Time ``subjects`` at ``station``, as ``measure`` does; everything was checked before.
+
+    ``plans`` is one for all, or one for each subject, alike in processes and seed.
+    """
+    each = [plans] * len(subjects) if isinstance(plans, Plan) else plans
+    courses = _begin(station, tuple(zip(subjects, each, strict=True)), journal)
+    plan = each[0]
     found = {n: course.earlier for n, course in enumerate(courses) if course.earlier is not None}
     orders = round_orders(len(subjects), plan.processes, plan.seed)
     for number, order in enumerate(orders):
         for place, index in enumerate(order):
             course = courses[index]
-            if course.ended(plan) or len(course.reports) > number:
+            if course.ended or len(course.reports) > number:
                 continue
             if on_progress is not None:
                 done, total = number * len(order) + place, plan.processes * len(order)
-                name = course.subject.path.name
-                on_progress(Progress(done, total, number + 1, name, station.device.name))
-            report = _run_once(station, course.subject, plan)
+                on_progress(Progress(done, total, number + 1, course.title, station.device.name))
+            report = _run_once(station, course.subject, course.plan)
             journal.add(course.key, report)
             courses[index] = replace(course, reports=(*course.reports, report))
-            if courses[index].ended(plan):
-                found[index] = _finish(station, courses[index], plan, journal)
+            if courses[index].ended:
+                found[index] = _finish(station, courses[index], journal)
     for index, course in enumerate(courses):
         if index not in found:  # killed after its last process, before it was stored
-            found[index] = _finish(station, course, plan, journal)
+            found[index] = _finish(station, course, journal)
     return tuple(found[index] for index in range(len(courses)))
 
 
 def _begin(
-    station: Station, subjects: Sequence[Subject], plan: Plan, journal: Journal
+    station: Station, work: Sequence[tuple[Subject, Plan]], journal: Journal
 ) -> list[Course]:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     courses: list[Course] = []
-    for subject in subjects:
-        occurrence = sum(course.subject.sha256 == subject.sha256 for course in courses)
+    for subject, plan in work:
+        same = [c for c in courses if (c.subject.sha256, c.plan) == (subject.sha256, plan)]
         runner = station.runner(subject.format)
-        key = job_key(subject, occurrence, station.device, runner, plan)
+        key = job_key(subject, len(same), station.device, runner, plan)
         job = journal.begin(key, now)
         reports, earlier = tuple(job.reports[: plan.processes]), journal.measurement(job)
-        courses.append(Course(subject, key, job.started_at, reports, earlier))
+        courses.append(Course(subject, plan, key, job.started_at, reports, earlier))
     return courses
 
 
-def _finish(station: Station, course: Course, plan: Plan, journal: Journal) -> Measurement:
-    measurement = _measurement(course, plan, station)
+def _finish(station: Station, course: Course, journal: Journal) -> Measurement:
+    measurement = _with_memory(_measurement(course, station), course, station)
+    measurement = with_profile(measurement, station, course.subject, course.plan)
     journal.finish(course.key, measurement, again=course.reports[-1].device_failed)
     return measurement
+
+
+def _with_memory(measurement: Measurement, course: Course, station: Station) -> Measurement:
+    """Add the peak memory from a process of its own, where the timing ones did not tell it."""
+    known = measurement.peak_memory_mib is not None
+    if measurement.status == "failed" or known or not course.plan.memory:
+        return measurement
+    report = station.run(course.subject, course.plan, "memory")
+    samples = report.samples
+    memory_mib = None if samples is None else samples.peak_memory_mib
+    return replace(measurement, peak_memory_mib=memory_mib)
 
 
 def round_orders(models: int, processes: int, seed: int) -> tuple[tuple[int, ...], ...]:
@@ -148,11 +175,7 @@ def _run_once(station: Station, subject: Subject, plan: Plan) -> Report:
     if not subject.sha256:
         return failed("load_error", f"it cannot be read: {subject.unreadable}")
     report = _run_with_retries(station, subject, plan)
-    try:
-        unchanged = fingerprint(subject.path) == subject.sha256
-    except OSError:
-        unchanged = False
-    if unchanged:
+    if is_intact(subject):
         return report
     return failed("artifact_changed", "the file changed while it was measured")
 
@@ -165,8 +188,8 @@ def _run_with_retries(station: Station, subject: Subject, plan: Plan) -> Report:
     return report
 
 
-def _measurement(course: Course, plan: Plan, station: Station) -> Measurement:
-    subject, last = course.subject, course.reports[-1]
+def _measurement(course: Course, station: Station) -> Measurement:
+    subject, plan, last = course.subject, course.plan, course.reports[-1]
     runner = station.runner(subject.format)
     processes = tuple(report.samples for report in course.reports if report.samples is not None)
     draft = Measurement(
@@ -206,9 +229,7 @@ def _ends(reports: Sequence[Report]) -> tuple[Conditions, ...]:
 
 def _with_failure(draft: Measurement, course: Course) -> Measurement:
     number, last = len(course.reports), course.reports[-1]
-    message = (
-        f"{draft.artifact} failed in process {number} of {draft.plan.processes}: {last.message}."
-    )
+    message = f"{draft.title} failed in process {number} of {draft.plan.processes}: {last.message}."
     return replace(draft, message=message)
 
 
@@ -224,6 +245,7 @@ def _with_statistics(draft: Measurement, reports: Sequence[Report]) -> Measureme
         message=judged.evidence,
         latency_ms=latency,
         peak_memory_mib=_peak_memory_mib(draft.processes),
+        throughput=summarize_throughput(draft.processes, plan.seed),
     )
 
 

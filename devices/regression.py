@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgezoo.devices.statistics import CONFIDENCE, RESAMPLES
-from edgezoo.measurement import Change, ChangeVerdict, Measurement
+from edgezoo.measurement import Change, ChangeVerdict, Measurement, ReferenceSetting
 
 # Fewer than this say nothing about the differences between processes.
 FEWEST_PROCESSES = 3
@@ -34,6 +34,7 @@ class Setting:
     threads: int
     accelerator: str
     cores: str
+    reference: ReferenceSetting | None
 
 
 def setting_of(measurement: Measurement) -> Setting:
@@ -50,6 +51,7 @@ def setting_of(measurement: Measurement) -> Setting:
         plan.threads,
         plan.accelerator,
         plan.cores,
+        plan.reference,
     )
 
 
@@ -83,7 +85,8 @@ def _change(
     gate: float,
     seed: int,
 ) -> Change:
-    draft = Change(setting.artifact, setting.device, setting.runner, "undecided", "")
+    title = (old or new)[0].title
+    draft = Change(title, setting.device, setting.runner, "undecided", "")
     absent = [name for name, group in (("A", old), ("B", new)) if not group]
     if absent:
         return replace(draft, verdict="missing", evidence=f"{absent[0]} has no measurement of it")

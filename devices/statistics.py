@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgezoo.devices.trend import kendall_p_value, theil_sen
-from edgezoo.measurement import Conditions, Latency, ProcessSamples, Status
+from edgezoo.measurement import Conditions, Latency, ProcessSamples, Status, Throughput
 
 Processes = Sequence[Sequence[float]]
 
@@ -29,6 +29,14 @@ WIDEST_INTERVAL = 0.10
 LARGEST_DRIFT = 0.05
 # Kendall's test reaches this only from five processes on (two-sided, 2 / 5! = 0.017).
 DRIFT_P_VALUE = 0.05
+# What makes a GPU's number throttled, by NVML's names. The software power cap is not among them:
+# under load it is the normal state of many cards, and recorded.
+THROTTLING = (
+    "hw_slowdown",
+    "sw_thermal_slowdown",
+    "hw_thermal_slowdown",
+    "hw_power_brake_slowdown",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,15 @@ def summarize_aggregates(processes: Sequence[ProcessSamples], seed: int) -> Late
         minimum=min(aggregates.minimum for aggregates in given),
         p95=float(np.median(uppers)) if uppers else None,
     )
+
+
+def summarize_throughput(processes: Sequence[ProcessSamples], seed: int) -> Throughput | None:
+    """Return images per second over the processes' streams; ``None`` where they have none."""
+    streams = [process.stream for process in processes if process.stream is not None]
+    if not streams:
+        return None
+    rates = [[stream.images / stream.ms * 1e3] for stream in streams]
+    return Throughput(median_of_medians(rates), interval(rates, seed))
 
 
 def interval(processes: Processes, seed: int) -> tuple[float, float]:
@@ -160,6 +177,13 @@ def judge(
     hottest = max((c.thermal_status for c in conditions if c.thermal_status is not None), default=0)
     if warmest is not None and hottest > warmest:
         evidence = f"the phone's thermal status rose to {hottest} while it was measured ({basis})."
+        return latency, Verdict("throttled", evidence)
+    states = [c.gpu for c in conditions if c.gpu is not None]
+    reasons = sorted({r for s in states for r in s.throttle_reasons if r in THROTTLING})
+    if reasons:
+        evidence = (
+            f"the GPU lowered its clocks ({', '.join(reasons)}) while it was measured ({basis})."
+        )
         return latency, Verdict("throttled", evidence)
     return latency, verdict(samples, latency, basis)
 

@@ -1,4 +1,7 @@
-"""What is measured: a model file, its hash, and what the manifest beside it says about it."""
+"""What is measured: a model file, its hash, and what the manifest beside it says about it.
+
+A reference run measures a network itself: its ``origin`` says how to build it.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,51 @@ from pathlib import Path
 from typing import Any
 
 from edgezoo.errors import ArtifactError, UsageError
-from edgezoo.types import SUFFIXES, Format
+from edgezoo.measurement import MeasuredFormat
+from edgezoo.types import SUFFIXES, Format, Origin
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model file to measure; ``sha256`` is empty where it cannot be read (``unreadable``)."""
+    """A model file to measure; ``sha256`` is empty where it cannot be read (``unreadable``).
+
+    With an ``origin`` it is a network of the format ``pytorch``: ``path`` is its name and ``sha256``
+    that of its weights.
+    """
 
     path: Path
-    format: Format
+    format: MeasuredFormat
     sha256: str
     model: str
     recipe: str
     unreadable: str | None = None
+    origin: Origin | None = None
+
+
+def network(name: str, origin: Origin) -> Subject:
+    """Return a network to measure as it is in PyTorch.
+
+    Raises ``UsageError`` for one that a fresh process cannot build again.
+    """
+    if origin.weights == "object":
+        raise UsageError(
+            f"{origin.model} is a module object, which a fresh process cannot build again; name it as "
+            "package.module:factory"
+        )
+    return Subject(Path(name), "pytorch", origin.weights_sha256, name, "fp32", origin=origin)
+
+
+def is_intact(subject: Subject) -> bool:
+    """Return whether a file is still the one that was hashed.
+
+    A network's weights are checked by every process that builds it.
+    """
+    if subject.origin is not None:
+        return True
+    try:
+        return fingerprint(subject.path) == subject.sha256
+    except OSError:
+        return False
 
 
 def read_subjects(paths: Sequence[Path]) -> tuple[Subject, ...]:

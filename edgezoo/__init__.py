@@ -3,34 +3,56 @@
 The Python API has the verbs of the command line; start with ``edgezoo.convert``.
 """
 
-from edgezoo.measurement import Plan
+from typing import TYPE_CHECKING
+
+from edgezoo.measurement import Plan, Sweep
 from edgezoo.pipeline import (
     bench,
+    bench_reference,
     compare_stores,
     convert,
     get_model,
+    import_results,
     info,
     list_models,
     load_weights,
+    plot_models,
     quantize,
     run,
     verify,
 )
 from edgezoo.pipeline import report as write_report  # ``edgezoo.report`` is the package
 
+if TYPE_CHECKING:
+    from edgezoo.models.efficientnet import efficientnet
+
 __version__ = "0.1.0"
 
 __all__ = [
     "Plan",
+    "Sweep",
     "bench",
+    "bench_reference",
     "compare_stores",
     "convert",
+    "efficientnet",
     "get_model",
+    "import_results",
     "info",
     "list_models",
     "load_weights",
+    "plot_models",
     "quantize",
     "run",
     "verify",
     "write_report",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import torch only when a builder of networks is asked for."""
+    if name == "efficientnet":
+        from edgezoo.models.efficientnet import efficientnet
+
+        return efficientnet
+    raise AttributeError(f"module 'edgezoo' has no attribute {name!r}")

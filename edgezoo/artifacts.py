@@ -2,6 +2,8 @@
 
 ``lite0.tflite`` has its manifest in ``lite0.tflite.json``. The manifest's ``key`` is the hash of all
 that decides the file's content, so a second run knows whether the file is already the right one.
+The weights of a large ONNX model lie in a second file, ``big.onnx.data``: the two are one artifact,
+published together, and the manifest holds the hashes of both.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -29,6 +32,11 @@ STAGED = ".edgezoo-"  # how the names of files that are being written begin
 def manifest_path(path: Path) -> Path:
     """Return where the manifest of ``path`` lies."""
     return path.with_name(path.name + ".json")
+
+
+def data_path(path: Path) -> Path:
+    """Return where the weights of ``path`` lie, if they are not in it."""
+    return path.with_name(path.name + ".data")
 
 
 def file_sha256(path: Path) -> str:
@@ -85,10 +93,14 @@ def output_folder(folder: Path) -> Iterator[Path]:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Delete a temporary file whose writer is gone: nobody holds its lock."""
-    with suppress(OSError), path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink()
+    """Delete what a writer that is gone was writing: nobody holds its lock."""
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        finally:
+            os.close(handle)
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
@@ -101,32 +113,36 @@ def output_error(path: Path, error: OSError) -> OutputError:
 
 @contextmanager
 def staged(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside ``path``; it disappears unless the block renames it away.
+    """Give a path of the same name in a temporary folder beside ``path``.
+
+    What the block does not rename away, that file and others beside it, disappears.
 
     Raises:
         OutputError: the file cannot be created or written.
     """
     try:
-        handle, temporary = _locked_temporary(path)
+        handle, folder = _locked_folder(path)
     except OSError as error:
         raise output_error(path, error) from error
     try:
-        yield temporary
+        yield folder / path.name
     except OSError as error:
         raise output_error(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(folder)
         os.close(handle)
 
 
-def _locked_temporary(path: Path) -> tuple[int, Path]:
-    """Make a file and lock it until the handle is closed, so that it does not look abandoned."""
+def _locked_folder(path: Path) -> tuple[int, Path]:
+    """Make a folder and lock it until the handle is closed, so that it does not look abandoned."""
     while True:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=STAGED, suffix=path.suffix)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        if os.fstat(handle).st_nlink:  # else another run took it for abandoned just before
-            return handle, Path(name)
-        os.close(handle)
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=STAGED))
+        with suppress(FileNotFoundError):  # another run took it for abandoned just before
+            handle = os.open(folder, os.O_RDONLY)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if folder.exists():
+                return handle, folder
+            os.close(handle)
 
 
 def write_bytes(path: Path, data: bytes | memoryview) -> None:
@@ -160,16 +176,29 @@ def _json_bytes(value: Any) -> bytes:
 def publish(staged_file: Path, path: Path, manifest: Mapping[str, Any]) -> None:
     """Rename a verified file to its place, its old manifest first removed and the new one last.
 
-    Both are on disk before the first rename. A crash in between leaves a model without manifest,
-    which the next run makes again.
+    Its weights, where they lie beside it, go before it. All are on disk before the first rename. A
+    crash in between leaves a model without manifest, which the next run makes again.
     """
     with staged(manifest_path(path)) as staged_manifest:
         _write_synced(staged_manifest, _json_bytes(manifest))
         staged_manifest.chmod(0o644)
         staged_file.chmod(0o644)
         manifest_path(path).unlink(missing_ok=True)
+        if data_path(staged_file).exists():
+            data_path(staged_file).chmod(0o644)
+            data_path(staged_file).replace(data_path(path))
+        elif data_path(path).exists():  # of the larger model that is being replaced
+            data_path(path).unlink()
         staged_file.replace(path)
         staged_manifest.replace(manifest_path(path))
+
+
+def describe_data(path: Path) -> dict[str, Any] | None:
+    """Return what a manifest holds of the weights beside ``path``, if they are not in it."""
+    data = data_path(path)
+    if not data.exists():
+        return None
+    return {"path": data.name, "sha256": file_sha256(data), "bytes": data.stat().st_size}
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -201,12 +230,23 @@ def read_intact(path: Path) -> dict[str, Any]:
         ArtifactError: the artifact was changed, or it or its manifest is missing or damaged.
     """
     manifest = read_manifest(path)
-    if manifest["sha256"] != file_sha256(path):
+    if (changed := _changed(path, manifest)) is not None:
         raise ArtifactError(
-            f"{path} was changed after it was written (its sha256 is not the manifest's); "
+            f"{changed} was changed after it was written (its sha256 is not the manifest's); "
             "convert the model again"
         )
     return manifest
+
+
+def _changed(path: Path, manifest: Mapping[str, Any]) -> Path | None:
+    """Return which file of an artifact is not the one that was written, or is gone."""
+    expected = {path: manifest["sha256"]}
+    if manifest.get("data") is not None:
+        expected[data_path(path)] = manifest["data"]["sha256"]
+    for file, sha256 in expected.items():
+        if not file.exists() or file_sha256(file) != sha256:
+            return file
+    return None
 
 
 def origin_of(manifest: Mapping[str, Any]) -> Origin:
@@ -257,7 +297,7 @@ def find_existing(path: Path, key: str) -> Artifact | None:
             f"{path} was made from other inputs ({_describe(manifest)}); "
             "choose another --out, or pass --force to replace it"
         )
-    intact = manifest["sha256"] == file_sha256(path)
+    intact = _changed(path, manifest) is None
     return artifact_of(path, manifest, reused=True) if intact else None
 
 

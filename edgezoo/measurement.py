@@ -6,6 +6,7 @@ new ones have defaults, with which older stores are read. Latencies are millisec
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
@@ -13,8 +14,8 @@ from typing import Any, Literal, get_args
 
 # Where a number comes from; no table or plot mixes two of them.
 Provenance = Literal["phone", "simulated", "host", "gpu", "imported"]
-# A GPU reference run measures the PyTorch module itself.
-MeasuredFormat = Literal["tflite", "onnx", "pytorch"]
+# A GPU reference run measures the PyTorch module itself; Core ML's numbers are imported.
+MeasuredFormat = Literal["tflite", "onnx", "pytorch", "coreml"]
 Status = Literal["ok", "unstable", "throttled", "failed"]
 # What two stores say of one setting.
 ChangeVerdict = Literal["regression", "improvement", "same", "undecided", "missing", "no number"]
@@ -267,8 +268,9 @@ class ProcessSamples:
 class OpTime:
     """One operation of a profile: its time per inference, and how often it ran in one.
 
-    ``value`` names the graph's own value that it computes and ``macs`` its multiply-accumulates,
-    where the runner's name could be joined with the file's graph.
+    ``name`` and ``op`` are the runner's words, ``where`` what executed it ("XNNPACK", "built-in
+    kernels", a delegate). ``value`` names the file's own value that it computes and ``macs`` its
+    multiply-accumulates, where the runner's word could be joined with a node of the file.
     """
 
     name: str
@@ -279,13 +281,41 @@ class OpTime:
     value: str | None = None
     macs: int | None = None
 
+    @property
+    def gflops(self) -> float | None:
+        """Achieved billions of floating-point (or integer) operations per second, two per MAC."""
+        return 2 * self.macs / (self.ms * 1e6) if self.macs and self.ms > 0 else None
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Time per operation of one separate, instrumented run, in order of execution."""
+    """Time per operation of one separate, instrumented run, in order of execution.
+
+    ``whole_ms`` is the mean latency of the same ``runs`` inferences, clocked around each;
+    ``None`` where the runner does not tell.
+    """
 
     ops: tuple[OpTime, ...]
     runs: int
+    whole_ms: float | None = None
+
+    @property
+    def ops_ms(self) -> float:
+        """The time of all operations together."""
+        return math.fsum(op.ms for op in self.ops)
+
+    @property
+    def coverage(self) -> float | None:
+        """The share of the whole latency that the operations account for."""
+        return self.ops_ms / self.whole_ms if self.whole_ms else None
+
+    @property
+    def joined(self) -> float | None:
+        """The share of the operations' time that was joined with the file's own nodes."""
+        total = self.ops_ms
+        return (
+            math.fsum(op.ms for op in self.ops if op.value is not None) / total if total else None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +369,12 @@ class Measurement:
     profile: Profile | None = None
     energy: Energy | None = None
     throughput: Throughput | None = None
+
+    @property
+    def title(self) -> str:
+        """The artifact, and the setting of a reference run: "net, eager, fp16, batch 8"."""
+        reference = self.plan.reference
+        return self.artifact if reference is None else f"{self.artifact}, {reference.label}"
 
 
 @dataclass(frozen=True, slots=True)

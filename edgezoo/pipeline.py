@@ -7,7 +7,6 @@ left there is never overwritten without ``force``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,17 +14,28 @@ from typing import TYPE_CHECKING, Any
 
 from edgezoo import artifacts
 from edgezoo.errors import UsageError, VerificationError
-from edgezoo.measurement import BenchResult, CompareResult, Measurement, Plan
+
+# The command line and `import edgezoo` find all verbs here.
+from edgezoo.looking import get_model as get_model
+from edgezoo.looking import info as info
+from edgezoo.looking import list_models as list_models
+from edgezoo.looking import plot_models as plot_models
+from edgezoo.looking import refuse_unknown
+from edgezoo.measurement import Measurement, Plan
+from edgezoo.measuring import bench as bench
+from edgezoo.measuring import bench_reference as bench_reference
+from edgezoo.measuring import build_runner as build_runner
+from edgezoo.measuring import compare_stores as compare_stores
+from edgezoo.measuring import devices as devices
+from edgezoo.measuring import import_results as import_results
 from edgezoo.types import (
     FORMATS,
-    SUFFIXES,
     Artifact,
     ConversionResult,
     Format,
     IoDtype,
     LoadedModel,
     LoadedWeights,
-    ModelInfo,
     ModelSpec,
     ReportFiles,
     RunResult,
@@ -36,7 +46,6 @@ from edgezoo.types import (
 if TYPE_CHECKING:
     from torch import nn
 
-    from edgezoo.devices.runners.build import BuiltRunner
     from edgezoo.samples import PhotoSet
 
     Named = str | Path | nn.Module | ModelSpec
@@ -52,56 +61,6 @@ GALLERY_PHOTOS = 24
 
 def _silent(message: str) -> None:
     """Report nothing."""
-
-
-def _refuse_unknown(model: object) -> None:
-    """Raise ``ModelNotFoundError`` for a misspelt zoo name at once, before torch is imported."""
-    if isinstance(model, str) and ":" not in model and Path(model).suffix not in SUFFIXES.values():
-        get_model(model)
-
-
-def get_model(name: str) -> ModelSpec:
-    """Return a zoo model's specification; ``get_model(name).build()`` gives the module.
-
-    Raises:
-        ModelNotFoundError: no such model; the nearest names are listed.
-    """
-    from edgezoo.models.registry import get_model as find
-
-    return find(name)
-
-
-def list_models(family: str | None = None) -> tuple[ModelInfo, ...]:
-    """Return what is known of every model in the zoo, or of one family.
-
-    Raises:
-        UsageError: there is no such family.
-    """
-    from edgezoo.models.registry import list_models as specs
-    from edgezoo.models.resolve import model_info
-
-    families = tuple(dict.fromkeys(spec.family for spec in specs()))
-    if family not in (None, *families):
-        raise UsageError(f"no family is called {family!r}; choose from {', '.join(families)}")
-    return tuple(model_info(spec) for spec in specs() if family in (None, spec.family))
-
-
-def info(
-    model: Named, *, input: Shape | None = None, options: Mapping[str, Any] | None = None
-) -> ModelInfo:
-    """Return name, family, exact parameters and MACs, and published numbers of a network.
-
-    Raises:
-        ModelNotFoundError: MODEL names nothing.
-        UsageError: a user's network without ``input`` (batch, channels, height, width).
-    """
-    from edgezoo.models.resolve import model_info
-
-    if isinstance(model, (str, Path)) and Path(model).suffix in SUFFIXES.values():
-        origin = artifacts.origin_of(artifacts.read_manifest(Path(model)))
-        built_with = {**artifacts.builder_options(origin), **(options or {})}
-        return model_info(origin.model, input or origin.input, built_with)
-    return model_info(str(model) if isinstance(model, Path) else model, input, options)
 
 
 def load_weights(
@@ -152,7 +111,7 @@ def convert(
     Raises:
         EdgezooError: one of its subclasses, saying the thing, the value and the next step.
     """
-    _refuse_unknown(model)
+    refuse_unknown(model)
     from edgezoo import making, stages
     from edgezoo.quantization.recipes import get_recipe
 
@@ -168,7 +127,7 @@ def convert(
             loaded, recipe, "float32", folder, formats, key, force, photos is not None
         )
         made = making.make(
-            wanted, partial(stages.converted, loaded, photos, seed, progress), progress
+            wanted, partial(stages.converted, loaded, photos, seed, formats, progress), progress
         )
     return ConversionResult(made)
 
@@ -197,7 +156,7 @@ def quantize(
     Raises:
         EdgezooError: one of its subclasses, saying the thing, the value and the next step.
     """
-    _refuse_unknown(model)
+    refuse_unknown(model)
     from edgezoo import making, stages
     from edgezoo.quantization.recipes import get_quantized_recipe
 
@@ -254,81 +213,6 @@ def verify(
     return VerificationResult(tuple(verified))
 
 
-def bench(
-    paths: str | Path | Sequence[str | Path],
-    *,
-    plan: Plan | None = None,
-    store: str | Path | None = None,
-    progress: Progress = _silent,
-) -> BenchResult:
-    """Time artifacts on this machine, interleaved; append the measurements to ``store`` (JSONL).
-
-    Raises:
-        UsageError, ArtifactError, BenchmarkError: nothing was measured, and why.
-        OutputError: the store cannot be written.
-    """
-    from edgezoo.devices.protocol import measure
-
-    measurements = measure(
-        [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)],
-        plan or Plan(),
-        store=None if store is None else Path(store),
-        on_progress=lambda p: progress(f"timing: process {p.done + 1} of {p.total}, {p.artifact}"),
-    )
-    return BenchResult(measurements)
-
-
-def compare_stores(
-    before: str | Path, after: str | Path, *, gate: float = 0.05, junit: str | Path | None = None
-) -> CompareResult:
-    """Return how every setting changed from store ``before`` (A) to ``after`` (B).
-
-    ``gate`` is the share that a slow-down must exceed beyond doubt to be a regression (0.05: 5 %).
-    ``junit`` names an XML file for a CI server.
-
-    Raises:
-        ArtifactError: a store is missing or damaged.
-        UsageError: the gate is negative, or the stores have no setting in common.
-        OutputError: the JUnit file cannot be written.
-    """
-    from edgezoo import results
-    from edgezoo.devices.regression import compare as changes
-    from edgezoo.report.junit import write_junit
-
-    if not 0 <= gate < math.inf:
-        raise UsageError(f"gate {gate} is no share from 0 up; 0.05 stands for 5 %")
-    stores = [results.read(Path(store)).measurements for store in (before, after)]
-    result = CompareResult(gate, changes(stores[0], stores[1], gate))
-    if all(change.verdict == "missing" for change in result.changes):
-        raise UsageError(
-            f"{before} and {after} have no file, device, runner and threads in common; "
-            "measure the same files with the same options"
-        )
-    if junit is not None:
-        write_junit(Path(junit), result)
-    return result
-
-
-def build_runner(
-    out: str | Path,
-    *,
-    ndk: str | Path | None = None,
-    zig: bool = False,
-    progress: Progress = _silent,
-) -> BuiltRunner:
-    """Compile the C runner into ``out``: for this machine, or with an NDK or zig for a device.
-
-    Raises:
-        UsageError: the compiler is not there.
-        BenchmarkError: it does not compile.
-        OutputError: the folder cannot be written.
-    """
-    from edgezoo.devices.runners import build
-
-    progress("compiling the runner")
-    return build.build_runner(Path(out), ndk=None if ndk is None else Path(ndk), zig=zig)
-
-
 def report(
     places: str | Path | Sequence[str | Path], *, out: str | Path | None = None
 ) -> ReportFiles:
@@ -376,7 +260,7 @@ def run(
     Raises:
         EdgezooError: one of its subclasses, saying the thing, the value and the next step.
     """
-    _refuse_unknown(model)
+    refuse_unknown(model)
     from edgezoo import stages
 
     with artifacts.output_folder(Path(out)) as folder:

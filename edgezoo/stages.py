@@ -14,8 +14,9 @@ import torch
 
 from edgezoo import artifacts
 from edgezoo.converters.capture import capture
-from edgezoo.converters.formats import ENTRIES
+from edgezoo.converters.formats import ENTRIES, refuse_too_large
 from edgezoo.converters.verify import Check, first_non_finite, verify_file
+from edgezoo.devices.subjects import Subject, network, read_subjects
 from edgezoo.errors import (
     ArtifactError,
     NonFiniteError,
@@ -62,6 +63,28 @@ def load(
     )
     progress(f"loaded {loaded.name} with {_describe_weights(loaded)}{_describe_options(loaded)}")
     return loaded
+
+
+def reference_subjects(
+    names: Sequence[str],
+    *,
+    weights: str | None,
+    input: Shape | None,
+    options: Mapping[str, Any] | None,
+    seed: int,
+    progress: Progress,
+) -> tuple[Subject, ...]:
+    """Return networks and model files as things to measure, in their order."""
+    found: list[Subject] = []
+    for name in names:
+        if Path(name).suffix in SUFFIXES.values():
+            found += read_subjects([Path(name)])
+            continue
+        loaded = load(
+            name, weights=weights, seed=seed, input=input, options=options, progress=progress
+        )
+        found.append(network(loaded.name, loaded.origin))
+    return tuple(found)
 
 
 def _load_origin(
@@ -233,9 +256,20 @@ def check_with(loaded: LoadedModel, photos: PhotoSet | None, seed: int) -> Check
     return check_on(loaded, random_inputs(loaded.origin.input, count, seed), "random")
 
 
-def converted(loaded: LoadedModel, photos: PhotoSet | None, seed: int, progress: Progress) -> Made:
-    """Return the float32 graph, to be compared on the photos or on seeded random numbers."""
+def converted(
+    loaded: LoadedModel,
+    photos: PhotoSet | None,
+    seed: int,
+    to: Sequence[Format],
+    progress: Progress,
+) -> Made:
+    """Return the float32 graph, to be compared on the photos or on seeded random numbers.
+
+    Raises:
+        ArtifactError: its weights are more than a file of one of the formats ``to`` can hold.
+    """
     graph = captured(loaded, progress)  # first: it says clearly why a network does not run
+    refuse_too_large(graph, to)
     return Made(graph, lambda: graph_again(loaded), check_with(loaded, photos, seed))
 
 

@@ -120,18 +120,42 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerCount:
+    """What a layer or a stage costs by itself: parameters, and multiply-accumulates of one pass.
+
+    ``output`` is the shape of what it gives, ``None`` where the pass did not call it.
+    """
+
+    name: str
+    kind: str
+    output: Shape | None
+    params: int
+    macs: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What ``edgezoo info`` and ``edgezoo list`` print of a network."""
+    """What ``edgezoo info`` and ``edgezoo list`` print of a network.
+
+    ``params`` and ``macs`` are exact counts, those of ``stages`` and of ``layers`` (where asked for)
+    add up to them. ``macs_at`` holds the count at every other input side that ``published`` speaks
+    of. A network whose architecture nobody published has neither counts nor ``input``.
+    """
 
     name: str
     family: str
-    params: int
-    macs: int
-    input: Shape
+    params: int | None
+    macs: int | None
+    input: Shape | None
     published: Mapping[str, Any]
     weights: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
+    sources: tuple[WeightsSource, ...] = ()
+    macs_at: Mapping[int, int] = field(default_factory=dict)
+    stages: tuple[LayerCount, ...] = ()
+    layers: tuple[LayerCount, ...] = ()
+    labels: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

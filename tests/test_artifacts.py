@@ -12,7 +12,9 @@ from edgezoo.types import Comparison, Origin, to_json
 KEY = "k" * 64
 
 
-def write_artifact(path: Path, content: bytes = b"model", key: str = KEY) -> None:
+def write_artifact(
+    path: Path, content: bytes = b"model", key: str = KEY, data: bytes | None = None
+) -> None:
     manifest = {
         "schema": artifacts.SCHEMA,
         "format": "tflite",
@@ -26,7 +28,10 @@ def write_artifact(path: Path, content: bytes = b"model", key: str = KEY) -> Non
     }
     with artifacts.staged(path) as temporary:
         temporary.write_bytes(content)
+        if data is not None:
+            artifacts.data_path(temporary).write_bytes(data)
         manifest["sha256"] = artifacts.file_sha256(temporary)
+        manifest["data"] = artifacts.describe_data(temporary)
         artifacts.publish(temporary, path, manifest)
 
 
@@ -54,11 +59,15 @@ def test_only_abandoned_files_are_swept(tmp_path: Path) -> None:
     """A file that is being written, here or in another process, is locked."""
     abandoned = tmp_path / f"{artifacts.STAGED}dead.tflite"
     abandoned.write_bytes(b"half")
+    folder = tmp_path / f"{artifacts.STAGED}gone"
+    folder.mkdir()
+    (folder / "model.onnx.data").write_bytes(b"half")
     mine = tmp_path / "mine"
     mine.touch()
     with artifacts.staged(tmp_path / "model.tflite") as temporary:
+        temporary.write_bytes(b"half")
         with artifacts.output_folder(tmp_path):
-            assert not abandoned.exists()
+            assert not abandoned.exists() and not folder.exists()
             assert temporary.exists()
         assert mine.exists()
     assert list(tmp_path.iterdir()) == [mine]
@@ -125,6 +134,31 @@ def test_damaged_artifacts_count_as_not_there(tmp_path: Path, damage: str) -> No
         manifest.unlink()
         with pytest.raises(ArtifactError, match="has no manifest"):
             artifacts.read_intact(path)
+    assert artifacts.find_existing(path, KEY) is None
+
+
+def test_a_model_in_two_files_is_one_artifact(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    write_artifact(path, data=b"weights")
+    assert {file.name for file in tmp_path.iterdir()} == {"m.onnx", "m.onnx.data", "m.onnx.json"}
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o644}
+    data = artifacts.read_intact(path)["data"]
+    assert (data["path"], data["bytes"]) == ("m.onnx.data", 7)
+    assert artifacts.find_existing(path, KEY) is not None
+    write_artifact(path, data=b"other weights")
+    assert artifacts.data_path(path).read_bytes() == b"other weights"
+    write_artifact(path)  # a smaller model in one file takes the weights of the old one with it
+    assert {file.name for file in tmp_path.iterdir()} == {"m.onnx", "m.onnx.json"}
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone"])
+def test_damaged_weights_count_as_not_there(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "m.onnx"
+    write_artifact(path, data=b"weights")
+    data = artifacts.data_path(path)
+    data.write_bytes(b"weighty") if damage == "changed" else data.unlink()
+    with pytest.raises(ArtifactError, match=r"m\.onnx\.data was changed after it was written"):
+        artifacts.read_intact(path)
     assert artifacts.find_existing(path, KEY) is None
 
 

@@ -11,6 +11,7 @@ import pytest
 from edgezoo.artifacts import (
     STAGED,
     artifact_of,
+    data_path,
     find_existing,
     manifest_path,
     output_folder,
@@ -38,13 +39,15 @@ def die(event, arguments):
 sys.addaudithook(die)
 with artifacts.output_folder(path.parent), artifacts.staged(path) as temporary:
     temporary.write_bytes(content)
+    artifacts.data_path(temporary).write_bytes(content)
     comparison = dict(sqnr_db=100.0, max_abs=0.0, max_rel=0.0, cosine=1.0, top1_agreement=1.0,
                       samples=1)
     artifacts.publish(temporary, path, dict(
         schema=artifacts.SCHEMA, format="tflite", recipe="fp32", model="mine:net", key=key,
-        sha256=artifacts.file_sha256(temporary), bytes=len(content), comparison=comparison))
+        sha256=artifacts.file_sha256(temporary), bytes=len(content), comparison=comparison,
+        data=artifacts.describe_data(temporary)))
 """
-MOMENTS = 16
+MOMENTS = 24
 DEADLINE = 60
 
 
@@ -60,10 +63,11 @@ def test_killed_while_replacing(tmp_path: Path, moment: int) -> None:
     code = write(path, "newer", "b", moment)
     content = path.read_text()
     assert content in ("old", "newer")  # never half a file
+    assert data_path(path).read_text() in ("old", "newer")
     described = manifest_path(path).exists()
     manifest = read_manifest(path) if described else None  # damaged would raise
     if manifest is not None:  # a manifest is only ever beside the file that it describes
-        assert len(content) == manifest["bytes"]
+        assert len(content) == manifest["bytes"] == manifest["data"]["bytes"]
         found = find_existing(path, manifest["key"])
         assert found is not None
         assert to_json(found) == to_json(artifact_of(path, manifest, reused=True))

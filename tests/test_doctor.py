@@ -1,3 +1,5 @@
+import os
+import socket
 import tomllib
 from pathlib import Path
 
@@ -95,6 +97,56 @@ def test_what_makes_latencies_vary(
 
 def test_disk(tmp_path: Path) -> None:
     assert doctor.disk_finding(tmp_path).detail.endswith(f"MB free in {tmp_path}")
+
+
+def test_no_adb(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEZOO_ADB", "/nowhere/adb")
+    (found,) = doctor.phone_findings()
+    assert (found.name, found.ok, found.essential) == ("adb", False, False)
+    assert "/nowhere/adb" in found.detail
+    assert "apt install adb" in found.fix
+
+
+def test_adb_without_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking starts nothing."""
+    adb = tmp_path / "adb"
+    adb.write_text("#!/bin/sh\necho 'Android Debug Bridge version 1.0.41'\n")
+    adb.chmod(0o755)
+    monkeypatch.delenv("ADB_SERVER_SOCKET", raising=False)
+    monkeypatch.setenv("EDGEZOO_ADB", str(adb))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(unused.getsockname()[1]))
+        found = {finding.name: finding for finding in doctor.phone_findings()}
+    assert list(found)[:3] == ["adb", "adb server", "adb key"]
+    assert all(found[name].ok for name in ("adb", "adb server", "adb key"))
+    assert "none runs" in found["adb server"].detail
+    assert "will make one" in found["adb key"].detail
+
+
+def test_adb_keys(tmp_path: Path) -> None:
+    key = tmp_path / ".android/adbkey"
+    key.parent.mkdir()
+    key.write_text("key")
+    assert doctor.key_finding(tmp_path, {}).detail == str(key)
+    if os.getuid() == 0:
+        pytest.skip("root reads everything")
+    key.chmod(0)
+    closed = doctor.key_finding(tmp_path, {})
+    assert (closed.ok, closed.detail) == (False, f"{key} cannot be read")
+    assert f"chown $(id -u) {key}" in closed.fix
+
+
+def test_udev_rules(tmp_path: Path) -> None:
+    assert doctor.udev_finding(tmp_path, user=0).ok
+    missing = doctor.udev_finding(tmp_path, user=1000)
+    assert not missing.ok
+    assert "android-sdk-platform-tools-common" in missing.fix
+    rules = tmp_path / "lib/udev/rules.d/51-android.rules"
+    rules.parent.mkdir(parents=True)
+    rules.touch()
+    assert doctor.udev_finding(tmp_path, user=1000).detail == str(rules)
 
 
 def test_this_machine_works() -> None:

@@ -117,6 +117,12 @@ def test_later_and_earlier_versions() -> None:
     assert from_json(Measurement, data) == replace(SAMPLE, command=())
 
 
+def test_stores_from_before_reference_runs() -> None:
+    data = to_json(SAMPLE)
+    del data["throughput"], data["plan"]["reference"], data["processes"][0]["stream"]
+    assert from_json(Measurement, data) == SAMPLE
+
+
 def test_appended_lines_are_read_in_order(tmp_path: Path) -> None:
     store = tmp_path / "new" / "folder" / "results.jsonl"
     append(store, [SAMPLE, replace(SAMPLE, model="é\n\0")])

@@ -1,22 +1,18 @@
 """PyTorch to float32 TFLite with litert-torch; run in its own environment.
 
-python -m benchmarks.peers.litert_torch_convert OUT.tflite MODEL [WEIGHTS]
+python -m benchmarks.peers.litert_torch_convert OUT.tflite MODEL [--weights W] [--input 1x3x224x224]
 """
-
-import sys
 
 import litert_torch
 import torch
 
-from edgezoo.models.resolve import load_model
+from benchmarks.peers.loading import loaded
 
 
 def main() -> None:
-    out, name, *weights = sys.argv[1:]
-    shape = (1, 3, 224, 224) if ":" in name else None
-    loaded = load_model(name, weights=weights[0] if weights else None, input=shape)
-    example = torch.zeros(loaded.origin.input)
-    litert_torch.convert(loaded.module, (example,)).export(out)
+    out, network = loaded()
+    example = torch.zeros(network.origin.input)
+    litert_torch.convert(network.module, (example,)).export(out)
 
 
 if __name__ == "__main__":

@@ -1,61 +1,85 @@
-"""Joins a model's bytes by hand, so that the weights are copied once.
+"""Joins a model's bytes by hand, so that the weights are not copied.
 
 ``ModelProto.SerializeToString`` would hold them three times: in the graph, in the message and
 in the bytes. A field is its tag, its length and its content, in the order of the numbers, as
-protobuf itself writes them: https://protobuf.dev/programming-guides/encoding.
+protobuf itself writes them: https://protobuf.dev/programming-guides/encoding. The weights of large
+models lie in a file of their own: https://onnx.ai/onnx/repo-docs/ExternalData.html.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from math import prod
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import GraphProto, ModelProto, TensorProto, helper
-
-from edgezoo.errors import ArtifactError
+from onnx import GraphProto, ModelProto, StringStringEntryProto, TensorProto, helper
 
 # field numbers of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 MODEL_GRAPH = 7
 GRAPH_INITIALIZER = 5
 TENSOR_RAW_DATA = 9
 
-LARGEST_MESSAGE_BYTES = 2**31 - 1
+PAGE_BYTES = 4096
 
 Array = NDArray[np.generic]
 
 
-def joined(
+def pieces(
     models: tuple[ModelProto, ModelProto],
     graphs: tuple[GraphProto, GraphProto],
     initializers: Mapping[str, Array],
-) -> bytes:
-    """Return the model's bytes.
+) -> Iterator[bytes | memoryview]:
+    """Yield the model's bytes, piece by piece.
 
     ``models`` hold what comes before and after the graph, ``graphs`` what comes before and after
     the initializers.
-
-    Raises:
-        ArtifactError: the file would be larger than protobuf allows.
     """
     before, after = (part.SerializeToString() for part in graphs)
     headers = {name: _headers(name, array) for name, array in initializers.items()}
     tensors_bytes = sum(len(headers[name]) + array.nbytes for name, array in initializers.items())
     graph_bytes = len(before) + tensors_bytes + len(after)
-    if graph_bytes > LARGEST_MESSAGE_BYTES:
-        raise ArtifactError(
-            f"the ONNX file would hold {graph_bytes / 2**20:.0f} MiB, more than the 2048 MiB of "
-            "one protobuf message; convert to TFLite or make the network smaller"
-        )
-    file = io.BytesIO()
-    file.write(models[0].SerializeToString() + _start(MODEL_GRAPH, graph_bytes) + before)
+    yield models[0].SerializeToString() + _start(MODEL_GRAPH, graph_bytes) + before
     for name, array in initializers.items():
-        file.write(headers[name])
-        file.write(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data)
-    file.write(after + models[1].SerializeToString())
-    return file.getvalue()
+        yield headers[name]
+        yield _elements(array)
+    yield after + models[1].SerializeToString()
+
+
+def write_outside(initializers: Mapping[str, Array], path: Path) -> tuple[list[TensorProto], str]:
+    """Write arrays into a file; return the tensors that point into it, and its SHA-256.
+
+    Each starts at a page, so that a runtime can map it.
+    """
+    tensors, offset, digest = [], 0, sha256()
+    with path.open("wb") as file:
+        for name, array in initializers.items():
+            fill = bytes(-offset % PAGE_BYTES)
+            for piece in (fill, _elements(array)):
+                file.write(piece)
+                digest.update(piece)
+            offset += len(fill)
+            tensors.append(_pointer(name, array, path.name, offset))
+            offset += array.nbytes
+    return tensors, digest.hexdigest()
+
+
+def _pointer(name: str, array: Array, location: str, offset: int) -> TensorProto:
+    place = {"location": location, "offset": str(offset), "length": str(array.nbytes)}
+    return TensorProto(
+        name=name,
+        dims=array.shape,
+        data_type=helper.np_dtype_to_tensor_dtype(array.dtype),
+        data_location=TensorProto.EXTERNAL,
+        external_data=[StringStringEntryProto(key=key, value=place[key]) for key in place],
+    )
+
+
+def _elements(array: Array) -> memoryview:
+    flat = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1)
+    return flat.view(np.uint8).data
 
 
 def _headers(name: str, array: Array) -> bytes:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 ERRORS_ONLY = 3
+DATA_FOLDER = "session.model_external_initializers_file_folder_path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,18 @@ class OnnxModel:
         import onnx
 
         source = self.source
-        model = onnx.load(source) if isinstance(source, Path) else onnx.load_from_string(source)
+        model = (
+            onnx.load(source, load_external_data=False)
+            if isinstance(source, Path)
+            else onnx.load_from_string(source)
+        )
         return Inspection(Counter(node.op_type for node in model.graph.node))
 
 
-def load_onnx(model: bytes | Path, *, threads: int = 1) -> OnnxModel:
-    """Load a model from its bytes or its file.
+def load_onnx(
+    model: bytes | Path, *, threads: int = 1, data_folder: Path | None = None
+) -> OnnxModel:
+    """Load a model from its bytes or its file; bytes may have weights in files of ``data_folder``.
 
     Raises:
         ArtifactError: ONNX Runtime cannot read it.
@@ -67,6 +74,8 @@ def load_onnx(model: bytes | Path, *, threads: int = 1) -> OnnxModel:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
+    if data_folder is not None:
+        options.add_session_config_entry(DATA_FOLDER, str(data_folder.resolve()))
     source = str(model) if isinstance(model, Path) else model
     unreadable = (
         state.Fail,
@@ -90,7 +99,11 @@ def load_onnx(model: bytes | Path, *, threads: int = 1) -> OnnxModel:
 
 
 def run_onnx(
-    model: bytes | Path, inputs: NDArray[np.float32], *, threads: int = 1
+    model: bytes | Path,
+    inputs: NDArray[np.float32],
+    *,
+    threads: int = 1,
+    data_folder: Path | None = None,
 ) -> list[NDArray[Any]]:
     """Load ``model`` and return its outputs for ``inputs`` (n, c, h, w); see ``OnnxModel.run``."""
-    return load_onnx(model, threads=threads).run(inputs)
+    return load_onnx(model, threads=threads, data_folder=data_folder).run(inputs)

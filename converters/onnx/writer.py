@@ -6,12 +6,14 @@ Same graph, same bytes. Names in the file are the graph's; a node is called as i
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
 
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
 
+from edgezoo.artifacts import data_path
 from edgezoo.converters.onnx import lowerings
-from edgezoo.converters.onnx.emitter import Emitter
-from edgezoo.converters.onnx.protobuf import joined
+from edgezoo.converters.onnx.emitter import Array, Emitter
+from edgezoo.converters.onnx.protobuf import pieces, write_outside
 from edgezoo.converters.onnx.table import LOWERINGS
 from edgezoo.graph.attrs import CLIP_RANGES, Activation, Fusable
 from edgezoo.graph.graph import INTEGER_RANGES, Graph, Node, QuantParams
@@ -21,15 +23,42 @@ OPSET = 20  # the first with Gelu
 IR_VERSION = 9  # the one of that opset; newer files do not load in older runtimes
 
 
+LARGEST_ONE_FILE_BYTES = 2**30  # a protobuf message ends at 2 GiB, and is held in memory whole
+SMALLEST_OUTSIDE_BYTES = 1024  # shapes and scales stay inside, where graph optimizers look for them
+
+Parts = tuple[tuple[ModelProto, ModelProto], tuple[GraphProto, GraphProto], dict[str, Array]]
+
+
 def onnx_bytes(graph: Graph) -> bytes:
     """Return ``graph`` as the bytes of an ONNX model with float32 inputs and outputs, NCHW.
 
     Values with ``QuantParams`` are rounded by QuantizeLinear → DequantizeLinear; integer constants
     are stored as they are, before a DequantizeLinear.
-
-    Raises:
-        ArtifactError: the file would be larger than 2 GiB.
     """
+    return b"".join(pieces(*_parts(graph)))
+
+
+def write_onnx(
+    graph: Graph, path: Path, *, largest_one_file_bytes: int = LARGEST_ONE_FILE_BYTES
+) -> None:
+    """Write ``graph`` as an ONNX model, as ``onnx_bytes`` makes it.
+
+    More weights than ``largest_one_file_bytes`` go into ``path`` with ``.data`` behind it; the model
+    holds the SHA-256 of that file, so that other weights are another model.
+    """
+    models, graphs, initializers = _parts(graph)
+    if sum(array.nbytes for array in initializers.values()) > largest_one_file_bytes:
+        outside = {n: a for n, a in initializers.items() if a.nbytes >= SMALLEST_OUTSIDE_BYTES}
+        tensors, sha256 = write_outside(outside, data_path(path))
+        graphs[1].initializer.extend(tensors)
+        models[1].metadata_props.add(key="weights_sha256", value=sha256)
+        initializers = {n: a for n, a in initializers.items() if n not in outside}
+    with path.open("wb") as file:
+        file.writelines(pieces(models, graphs, initializers))
+
+
+def _parts(graph: Graph) -> Parts:
+    """Return what comes before and after the graph, before and after its initializers, and these."""
     graph = round_constants(graph)
     emitter = Emitter(graph)
     for name in graph.inputs:
@@ -51,7 +80,7 @@ def onnx_bytes(graph: Graph) -> bytes:
             value_info=[_described(graph, name) for name in known],
         ),
     )
-    return joined(models, graphs, emitter.initializers)
+    return models, graphs, emitter.initializers
 
 
 def _version() -> str:

@@ -11,6 +11,7 @@ from edgezoo.converters.tflite.layout import NHWC, Order, identity, stored
 from edgezoo.converters.tflite.lowering import State, activation_of, lowers
 from edgezoo.graph import attrs as A
 from edgezoo.graph.graph import Node
+from edgezoo.types import Shape
 
 DEPTHWISE_WEIGHT: Order = (1, 2, 3, 0)  # (out, 1, kh, kw) as (1, kh, kw, out)
 SAME, VALID = schema.Padding.SAME, schema.Padding.VALID
@@ -158,29 +159,70 @@ def matmul(state: State, node: Node) -> None:
 
 @lowers("max_pool2d")
 def max_pool2d(state: State, node: Node) -> None:
-    """Zeros pad as well as minus infinity where nothing is negative, and PAD stays in XNNPACK."""
-    _pool(state, node, "MAX_POOL_2D", lowest=node.inputs[0] not in state.non_negative)
+    """PADV2 would leave the XNNPACK partition, so minus infinity is the last resort.
+
+    Zeros do as well where nothing is negative; otherwise copies of the outermost rows and columns,
+    where every window that sees a copy sees the original.
+    """
+    attrs = cast(A.Pool2d, node.attrs)
+    padding, explicit = window_padding(state, node, attrs.kernel, attrs.stride, attrs.padding)
+    if node.inputs[0] in state.non_negative:
+        tensor = padded(state, node, explicit)
+    elif max(explicit[:2]) < attrs.kernel[0] and max(explicit[2:]) < attrs.kernel[1]:
+        tensor = _edges_repeated(state, node, explicit)
+    else:
+        tensor = padded(state, node, explicit, lowest=True)
+    _pool(state, node, "MAX_POOL_2D", tensor, padding)
+
+
+def _edges_repeated(state: State, node: Node, padding: A.Padding) -> int:
+    """Return the node's first input in NHWC, padded with its outermost rows and columns."""
+    name = node.inputs[0]
+    tensor, shape = state.get(name, NHWC), stored(state.shape(name), NHWC)
+    for axis, before, after in ((1, *padding[:2]), (2, *padding[2:])):
+        first = [_cut(state, node, tensor, shape, axis, 0)] * before if before else []
+        last = [_cut(state, node, tensor, shape, axis, shape[axis] - 1)] * after if after else []
+        if first or last:
+            parts = [*first, tensor, *last]
+            shape = _resized(shape, axis, shape[axis] + before + after)
+            tensor = state.like(name, f"repeated_for_{node.output}", shape)
+            options = schema.ConcatenationOptionsT()
+            options.axis = axis
+            state.operator("CONCATENATION", parts, tensor, options)
+    return tensor
+
+
+def _cut(state: State, node: Node, tensor: int, shape: Shape, axis: int, start: int) -> int:
+    """Return one row (axis 1) or column (axis 2) of a tensor in NHWC."""
+    size = _resized(shape, axis, 1)
+    begin = _resized((0,) * len(shape), axis, start)
+    output = state.like(node.inputs[0], f"edge_for_{node.output}", size)
+    inputs = [tensor, state.integers(begin), state.integers(size)]
+    state.operator("SLICE", inputs, output, schema.SliceOptionsT())
+    return output
+
+
+def _resized(shape: Shape, axis: int, size: int) -> Shape:
+    return (*shape[:axis], size, *shape[axis + 1 :])
 
 
 @lowers("avg_pool2d")
 def avg_pool2d(state: State, node: Node) -> None:
     """SAME leaves the padding out of the mean, so padding is always explicit here."""
-    _pool(state, node, "AVERAGE_POOL_2D", explicit_padding=True)
-
-
-def _pool(
-    state: State, node: Node, code: str, *, lowest: bool = False, explicit_padding: bool = False
-) -> None:
     attrs = cast(A.Pool2d, node.attrs)
     padding, explicit = window_padding(state, node, attrs.kernel, attrs.stride, attrs.padding)
-    if explicit_padding and any(attrs.padding):
+    if any(attrs.padding):
         padding, explicit = VALID, attrs.padding
+    _pool(state, node, "AVERAGE_POOL_2D", padded(state, node, explicit), padding)
+
+
+def _pool(state: State, node: Node, code: str, tensor: int, padding: int) -> None:
+    attrs = cast(A.Pool2d, node.attrs)
     options = schema.Pool2DOptionsT()
     options.padding = padding
     options.filterHeight, options.filterWidth = attrs.kernel
     options.strideH, options.strideW = attrs.stride
     options.fusedActivationFunction = activation_of(node)
-    tensor = padded(state, node, explicit, lowest=lowest)
     state.operator(code, [tensor], state.put(node.output, NHWC), options)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from edgezoo.converters.tflite import ops_convolution, ops_elementwise
 from edgezoo.converters.tflite.layout import Order, default_order, stored
 from edgezoo.converters.tflite.lowering import LOWERINGS, State, grid
-from edgezoo.errors import ArtifactError
 from edgezoo.graph.graph import Graph
 from edgezoo.graph.passes.activations import non_negative
 from edgezoo.graph.passes.precision import round_constants
@@ -17,22 +16,13 @@ from edgezoo.types import IoDtype
 
 __all__ = ["ops_convolution", "ops_elementwise", "tflite_bytes"]
 
-LIMIT_BYTES = 2**31 - 1
-
 
 def tflite_bytes(graph: Graph, *, io_dtype: IoDtype = "float32") -> memoryview:
     """Return ``graph`` as the bytes of a TFLite file.
 
-    Raises:
-        ArtifactError: the weights exceed the 2 GB that a flatbuffer can hold.
+    The weights must fit into a flatbuffer, which ``formats.refuse_too_large`` looks at.
     """
     graph = round_constants(graph)
-    size = sum(array.nbytes for array in graph.constants.values())
-    if size > LIMIT_BYTES:
-        raise ArtifactError(
-            f"{graph.name} holds {size / 2**30:.1f} GB of weights and a TFLite file at most 2 GB; "
-            "convert it with --to onnx or quantize it"
-        )
     state, inputs = _lowered(graph, io_dtype)
     single = len(graph.outputs) == 1
     outputs = {

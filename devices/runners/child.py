@@ -21,8 +21,8 @@ from edgezoo.decode import from_json
 from edgezoo.devices.outcome import Report
 from edgezoo.devices.runners.session import RunnerError
 from edgezoo.devices.runners.table import RUNNERS
-from edgezoo.measurement import Plan
-from edgezoo.types import Format, to_json
+from edgezoo.measurement import MeasuredFormat, Plan
+from edgezoo.types import to_json
 
 MODULE = "edgezoo.devices.runners.child"
 MARKER = "EDGEZOO_REPORT "
@@ -32,21 +32,25 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What one process has to do."""
+    """What one process has to do: time a file, or profile it, never both."""
 
     path: Path
-    format: Format
+    format: MeasuredFormat
     plan: Plan
+    profile: bool = False
 
 
 def main(arguments: Sequence[str]) -> int:
     """Carry out the request in ``arguments`` and print the report; returns the exit code."""
     die_with_parent(os.environ.get(PARENT))
     (text,) = arguments
-    report = carry_out(from_json(Request, json.loads(text)))
-    # A runtime may have left a line unfinished, hence the first newline.
-    print(f"\n{MARKER}{json.dumps(to_json(report), allow_nan=False)}", flush=True)
+    print_report(carry_out(from_json(Request, json.loads(text))))
     return 0
+
+
+def print_report(report: Report) -> None:
+    """Print what ``processes`` reads; a runtime may have left a line unfinished before."""
+    print(f"\n{MARKER}{json.dumps(to_json(report), allow_nan=False)}", flush=True)
 
 
 def die_with_parent(parent: str | None) -> None:
@@ -63,10 +67,13 @@ def die_with_parent(parent: str | None) -> None:
 
 
 def carry_out(request: Request) -> Report:
-    """Time the requested model in this process."""
+    """Time or profile the requested model in this process."""
     from edgezoo.devices.runners.timing import time_model
 
     try:
+        if request.profile:
+            profile = RUNNERS[request.format].profile(request.path, request.plan)
+            return Report(None, {}, profile=profile)
         session, samples = time_model(RUNNERS[request.format], request.path, request.plan)
     except RunnerError as error:
         return Report(None, {}, error.failure_class, str(error))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgezoo.devices.failures import FailureClass
+from edgezoo.devices.runners.litert_profile import profile
 from edgezoo.devices.runners.session import (
     InputInfo,
     Runner,
@@ -101,4 +102,5 @@ LITERT = Runner(
     module="ai_edge_litert.interpreter",
     distribution="ai-edge-litert",
     open=open_session,
+    profile=profile,
 )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edgezoo.devices.failures import FailureClass
+from edgezoo.devices.runners.inputs import random_inputs
 from edgezoo.devices.runners.session import (
     InputInfo,
     Runner,
@@ -20,7 +22,10 @@ from edgezoo.devices.runners.session import (
 )
 
 if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
     from edgezoo.devices.runners.session import Tensor
+    from edgezoo.measurement import Plan, Profile
 
 PROVIDER = "CPUExecutionProvider"
 ERRORS_ONLY = 3  # log_severity_level
@@ -41,7 +46,26 @@ DTYPES = {
 
 
 def open_session(path: Path, threads: int) -> Session:
-    """Load an .onnx file; raises ``RunnerError``, also where an input's shape is not fixed.
+    """Load an .onnx file; raises ``RunnerError``, also where an input's shape is not fixed."""
+    return _bound(_load(path, threads))
+
+
+def profile(path: Path, plan: Plan) -> Profile:
+    """Run a file with ONNX Runtime's own profiling, which writes every operator's time to a file."""
+    from edgezoo.devices.runners.onnxruntime_profile import read_trace
+
+    with TemporaryDirectory(prefix="edgezoo-profile-") as folder:
+        loaded = _load(path, plan.threads, trace=Path(folder) / "trace")
+        session = _bound(loaded)
+        session.feed(random_inputs(session.inputs, plan.seed))
+        untimed = 1 + plan.warmup
+        for _ in range(untimed + plan.runs):
+            session.invoke()
+        return read_trace(Path(loaded.end_profiling()).read_bytes(), untimed, plan.runs)
+
+
+def _load(path: Path, threads: int, trace: Path | None = None) -> InferenceSession:
+    """Return the session; ``trace`` is the beginning of the name of a file to profile into.
 
     ``threads`` work inside one operator, operators run one after another; how long idle threads
     spin is left at the runtime's default, as applications leave it.
@@ -52,10 +76,16 @@ def open_session(path: Path, threads: int) -> Session:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
+    if trace is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(trace)
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=[PROVIDER])
-    except _runtime_errors() as error:
+        return onnxruntime.InferenceSession(str(path), options, providers=[PROVIDER])
+    except runtime_errors() as error:
         raise _runner_error("load_error", error) from error
+
+
+def _bound(session: InferenceSession) -> Session:
     inputs = tuple(_input_info(value) for value in session.get_inputs())
     binding = session.io_binding()
 
@@ -68,7 +98,7 @@ def open_session(path: Path, threads: int) -> Session:
     def invoke() -> None:
         try:
             session.run_with_iobinding(binding)
-        except _runtime_errors() as error:
+        except runtime_errors() as error:
             raise _runner_error("run_error", error) from error
 
     return Session(
@@ -93,7 +123,7 @@ def _input_info(value: Any) -> InputInfo:  # Any: onnxruntime has no types
     return InputInfo(value.name, tuple(value.shape), np.dtype(dtype))
 
 
-def _runtime_errors() -> tuple[type[Exception], ...]:
+def runtime_errors() -> tuple[type[Exception], ...]:
     """Return the exceptions of onnxruntime, which have no base class of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
@@ -112,4 +142,5 @@ ONNXRUNTIME = Runner(
     module="onnxruntime",
     distribution="onnxruntime",
     open=open_session,
+    profile=profile,
 )

@@ -53,13 +53,31 @@ def _aggregates(timed: RunStatistics) -> Aggregates:
     )
 
 
-def profile_of(tables: tuple[Tables, ...]) -> Profile | None:
-    """Return the regular runs' table, or ``None`` where it is missing or was cut."""
+# How benchmark_model marks what ran inside a delegate.
+DELEGATE_PREFIX = "Delegate/"
+
+
+def profile_of(
+    tables: tuple[Tables, ...], *, accelerator: str | None = None, whole_ms: float | None = None
+) -> Profile | None:
+    """Return the regular runs' table, or ``None`` where it is missing or was cut.
+
+    ``accelerator`` is what the delegate of this run is called (``Measurement.delegate["used"]``),
+    ``whole_ms`` the mean latency that the same log gives.
+    """
     for table in tables:
         if table.phase == "runs" and table.complete and table.total is not None:
             ops = tuple(
-                OpTime(row.name, row.node_type, row.avg_ms, row.times_called)
+                OpTime(
+                    row.name,
+                    row.node_type,
+                    row.avg_ms,
+                    row.times_called,
+                    where=(accelerator or "delegate")
+                    if row.name.startswith(DELEGATE_PREFIX)
+                    else "built-in kernels",
+                )
                 for row in table.run_order
             )
-            return Profile(ops, table.total.count)
+            return Profile(ops, table.total.count, whole_ms)
     return None

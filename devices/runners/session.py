@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgezoo.devices.failures import FailureClass
+from edgezoo.measurement import Plan, Profile
 from edgezoo.types import Format, Shape
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Runner:
     """A runtime that times one format in process.
 
     ``module`` is imported before the clock starts; ``distribution`` is what pip installs.
-    ``open(path, threads)`` raises ``RunnerError``.
+    ``open(path, threads)`` raises ``RunnerError``, and so does ``profile(path, plan)``, which runs
+    the file under the runtime's own instruments.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Runner:
     module: str
     distribution: str
     open: Callable[[Path, int], Session]
+    profile: Callable[[Path, Plan], Profile]
 
 
 def failed_allocation(message: str) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from edgezoo.devices.runners.litert import LITERT
 from edgezoo.devices.runners.onnxruntime import ONNXRUNTIME
 from edgezoo.devices.runners.session import Runner
-from edgezoo.types import Format
+from edgezoo.measurement import MeasuredFormat
 
-RUNNERS: Mapping[Format, Runner] = {runner.format: runner for runner in (LITERT, ONNXRUNTIME)}
+RUNNERS: Mapping[MeasuredFormat, Runner] = {
+    runner.format: runner for runner in (LITERT, ONNXRUNTIME)
+}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
@@ -16,8 +17,7 @@ from edgezoo.devices.runners.table import RUNNERS
 from edgezoo.devices.stations.station import Purpose, RunnerFacts
 from edgezoo.devices.subjects import Subject
 from edgezoo.errors import BenchmarkError, UsageError
-from edgezoo.measurement import DeviceInfo, Plan
-from edgezoo.types import Format
+from edgezoo.measurement import DeviceInfo, MeasuredFormat, Plan
 
 
 class HostStation:
@@ -43,7 +43,7 @@ class HostStation:
             wanted = " ".join(runner.distribution for runner in missing)
             raise BenchmarkError(f"No runtime for {names} is installed: run pip install {wanted}.")
 
-    def runner(self, format_: Format) -> RunnerFacts:
+    def runner(self, format_: MeasuredFormat) -> RunnerFacts:
         """Return the runtime and what the number depends on, as installed for this Python."""
         runner = RUNNERS[format_]
         names = ("edgezoo", "numpy", runner.distribution)
@@ -59,8 +59,8 @@ class HostStation:
         return None
 
     def run(self, subject: Subject, plan: Plan, purpose: Purpose) -> Report:
-        """Run one process, whose peak memory is measured without disturbing it."""
-        return run_process(_request(subject, plan))
+        """Run one process; the peak memory of a timing one is read without disturbing it."""
+        return run_process(replace(_request(subject, plan), profile=purpose == "profile"))
 
     def recover(self, report: Report) -> bool:
         """Return ``False``: what fails here is the model."""

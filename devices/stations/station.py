@@ -12,8 +12,7 @@ from typing import Literal, Protocol
 
 from edgezoo.devices.outcome import Report
 from edgezoo.devices.subjects import Subject
-from edgezoo.measurement import DeviceInfo, Plan
-from edgezoo.types import Format
+from edgezoo.measurement import DeviceInfo, MeasuredFormat, Plan
 
 # Memory and per-operation profiles come from separate processes, since taking them disturbs the
 # timing on some runners.
@@ -40,7 +39,7 @@ class Station(Protocol):
     def check(self, subjects: Sequence[Subject], plan: Plan) -> None:
         """Raise ``UsageError`` or ``BenchmarkError`` for what cannot be measured here at all."""
 
-    def runner(self, format_: Format) -> RunnerFacts:
+    def runner(self, format_: MeasuredFormat) -> RunnerFacts:
         """Return the runtime that runs files of ``format_`` here."""
 
     def command(self, subject: Subject, plan: Plan) -> tuple[str, ...]:

@@ -46,11 +46,12 @@ def answer(
         if as_json:
             print(json.dumps(to_json(result), indent=2))
         else:
-            _print_table(table(result))
+            print_table(table(result))
     return result
 
 
-def _print_table(content: RenderableType) -> None:
+def print_table(content: RenderableType) -> None:
+    """Print it, as wide as the terminal; a file or pipe gets all of it."""
     from rich.console import Console
 
     console = Console(highlight=False)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from edgezoo.cli import files, look, measure, runner
+from edgezoo.cli import devices, files, imports, look, measure, runner, simphone
 from edgezoo.errors import UsageError
 
 # typer has its own copy of click from 0.22 on, so the base of its usage errors has no public name.
@@ -31,10 +31,13 @@ COMMANDS: Sequence[tuple[str, str, Command, Sequence[str]]] = (
     ("Make", "quantize", files.quantize, files.QUANTIZE_EXAMPLES),
     ("Check", "verify", measure.verify, measure.VERIFY_EXAMPLES),
     ("Check", "bench", measure.bench, measure.BENCH_EXAMPLES),
+    ("Check", "import", imports.import_results, imports.IMPORT_EXAMPLES),
     ("Check", "compare", measure.compare, measure.COMPARE_EXAMPLES),
     ("Check", "report", measure.report, measure.REPORT_EXAMPLES),
+    ("Check", "simphone", simphone.simphone, simphone.EXAMPLES),
     ("Look", "list", look.list_models, look.LIST_EXAMPLES),
     ("Look", "info", look.info, look.INFO_EXAMPLES),
+    ("Look", "devices", devices.devices, devices.DEVICES_EXAMPLES),
     ("Look", "doctor", look.doctor, look.DOCTOR_EXAMPLES),
 )
 

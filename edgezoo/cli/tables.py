@@ -6,23 +6,22 @@ report writes them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from edgezoo.measurement import CompareResult, Latency, Measurement
+from edgezoo.models.look import latencies_ms, top1_of
 from edgezoo.report import numbers
 from edgezoo.types import (
     Artifact,
     Comparison,
     ModelInfo,
-    Preprocessing,
     ReportFiles,
     RunResult,
-    Shape,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 STATUS_STYLES = {"ok": "green", "unstable": "yellow", "throttled": "yellow", "failed": "red"}
 
 
-def _table(*columns: str, left: Sequence[str] = ()) -> Table:
+def empty_table(*columns: str, left: Sequence[str] = ()) -> Table:
     """Return an empty table; numbers stand right, the columns in ``left`` and the first one left."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for index, name in enumerate(columns):
@@ -45,7 +44,7 @@ def _table(*columns: str, left: Sequence[str] = ()) -> Table:
 
 def artifacts(made: Sequence[Artifact]) -> RenderableType:
     """Return one row per model file, and under the table what each was compared on."""
-    table = _table("file", "size", "SQNR", "agreement", "rel. error", "", left=("",))
+    table = empty_table("file", "size", "SQNR", "agreement", "rel. error", "", left=("",))
     for artifact in made:
         comparison = artifact.comparison
         table.add_row(
@@ -74,19 +73,30 @@ def _inputs(comparison: Comparison) -> str:
 
 def measurements(taken: Sequence[Measurement]) -> RenderableType:
     """Return one row per timed file, and under the table what must be known to read it."""
-    table = _table(
-        "file", "latency", "95 % interval", "p90", "peak memory", "status", left=("status",)
-    )
+    several = len({_place(measurement) for measurement in taken}) > 1
+    table = empty_table(
+        "file", *(["device"] if several else []), "latency", "95 % interval", "p90",
+        "peak memory", "status", left=("device", "status"),
+    )  # fmt: skip
     for measurement in taken:
         memory = measurement.peak_memory_mib
         table.add_row(
             Text(measurement.artifact),
-            *_latency(measurement.latency_ms),
+            *([Text(_place(measurement))] if several else []),
+            *latency_cells(measurement.latency_ms),
             numbers.ABSENT if memory is None else numbers.mebibytes(memory),
             Text(measurement.status, STATUS_STYLES[measurement.status]),
         )
-    notes = [f"{m.artifact}: {m.message}" for m in taken if m.status != "ok" and m.message]
+    doubtful = [m for m in taken if m.status != "ok" and m.message]
+    notes = [f"{m.artifact}{f' on {_place(m)}' if several else ''}: {m.message}" for m in doubtful]
     return Group(table, *(Text(note) for note in notes), *_conditions(taken))
+
+
+def _place(measurement: Measurement) -> str:
+    """Return the device, with its serial where it has one: two phones may be of one model."""
+    device = measurement.device
+    name = f"{device.name} {device.serial}".strip()
+    return f"{name} (simulated)" if device.kind == "simulated" else name
 
 
 VERDICT_STYLES = {"regression": "red", "no number": "red", "improvement": "green", "same": "green"}
@@ -94,7 +104,7 @@ VERDICT_STYLES = {"regression": "red", "no number": "red", "improvement": "green
 
 def changes(result: CompareResult) -> RenderableType:
     """Return one row per setting of two stores."""
-    table = _table("file", "device", "runner", "B / A", "95 % interval", "verdict", "",
+    table = empty_table("file", "device", "runner", "B / A", "95 % interval", "verdict", "",
                    left=("device", "runner", "verdict", ""))  # fmt: skip
     for change in result.changes:
         ratio, interval = numbers.ABSENT, numbers.ABSENT
@@ -113,7 +123,8 @@ def changes(result: CompareResult) -> RenderableType:
     return table
 
 
-def _latency(latency: Latency | None) -> tuple[str, str, str]:
+def latency_cells(latency: Latency | None) -> tuple[str, str, str]:
+    """Return the median, its interval and the 90th percentile as text."""
     if latency is None:
         return (numbers.ABSENT,) * 3
     low, high = latency.interval
@@ -125,15 +136,17 @@ def _latency(latency: Latency | None) -> tuple[str, str, str]:
 def _conditions(taken: Sequence[Measurement]) -> tuple[Text, ...]:
     if not taken:
         return ()
-    plan, device = taken[0].plan, taken[0].device
+    plan, first = taken[0].plan, taken[0]
+    if first.provenance == "imported":
+        return (Text(f"imported, as measured by another tool on {first.device.name}", "dim"),)
     threads = "1 thread" if plan.threads == 1 else f"{plan.threads} threads"
-    return (
-        Text(
-            f"median of {plan.processes} processes x {plan.runs} runs, {threads}, on this "
-            f"computer ({device.cpu}), not on a phone",
-            "dim",
-        ),
-    )
+    where = f"on this computer ({first.device.cpu}), not on a phone"
+    if first.device.serial:
+        where = f"by {first.runner} on {plan.accelerator}"
+    if first.device.kind == "simulated":
+        where += "; a simulated phone is this computer, its latency says nothing about a phone"
+    words = f"median of {plan.processes} processes x {plan.runs} runs, {threads}, {where}"
+    return (Text(words, "dim"),)
 
 
 def report_files(files: ReportFiles) -> RenderableType:
@@ -165,75 +178,47 @@ def run_result(result: RunResult) -> RenderableType:
     )
 
 
-def models(infos: Sequence[ModelInfo]) -> RenderableType:
-    """Return one row per network of the zoo."""
-    table = _table(
-        "name", "family", "input", "parameters", "MACs", "top-1", "weights", left=("family", "weights")
+def models(infos: Sequence[ModelInfo], devices: Sequence[str] = ()) -> RenderableType:
+    """Return one row per network of the zoo, with its latencies on ``devices`` (first letters)."""
+    latency = ("published latency",) if devices else ()
+    table = empty_table(
+        "name", "family", "input", "parameters", "MACs", "top-1", *latency, "weights",
+        left=("family", *latency, "weights"),
     )  # fmt: skip
     for entry in infos:
-        top1 = entry.published.get("top1")
+        top1 = top1_of(entry)
         table.add_row(
             entry.name,
             entry.family,
-            _shape(entry.input),
-            _millions(entry.params),
-            _millions(entry.macs),
-            numbers.ABSENT if top1 is None else f"{top1} %",
+            shape(entry.input),
+            millions(entry.params),
+            millions(entry.macs),
+            numbers.ABSENT if top1 is None else f"{top1:.1f} %{_other_task(entry)}",
+            *([_published_latency(entry, devices)] if devices else []),
             ", ".join(name for name in entry.weights if ":" not in name) or numbers.ABSENT,
         )
-    return Group(table, Text("top-1: as published, on ImageNet; its source: edgezoo info", "dim"))
+    if not infos:
+        return Text("no network of the zoo is within these bounds")
+    return Group(
+        table,
+        Text(
+            "top-1: as published, on ImageNet where nothing else stands; its source: edgezoo info",
+            "dim",
+        ),
+    )
 
 
-def model(info: ModelInfo) -> RenderableType:
-    """Return what is known of one network, one fact per row."""
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, value in _facts(info):
-        table.add_row(name, Text(value))
-    return table
+def _other_task(entry: ModelInfo) -> str:
+    return "" if entry.labels == "imagenet-1k" else f" on {entry.labels}"
 
 
-def _facts(info: ModelInfo) -> list[tuple[str, str]]:
-    facts = [
-        ("name", info.name),
-        ("family", info.family),
-        ("input", _shape(info.input)),
-        ("parameters", f"{info.params:,}"),
-        ("MACs", f"{info.macs:,}"),
+def _published_latency(entry: ModelInfo, devices: Sequence[str]) -> str:
+    found = [
+        f"{name} {numbers.milliseconds(ms)}"
+        for name, ms in sorted(latencies_ms(entry).items(), key=lambda pair: pair[1])
+        if name.startswith(tuple(devices))
     ]
-    facts += [(f"published {name}", _plain(value)) for name, value in info.published.items()]
-    if info.family != "user":
-        facts.append(("weights", ", ".join(info.weights) or "none known: give --weights FILE"))
-        facts.append(("options", _plain(info.options)))
-    prepared = info.preprocessing
-    if prepared is not None and len(info.input) == 4:
-        facts.append(
-            (
-                "photos",
-                f"{_framing(prepared, info.input)}, {_normalisation(prepared, info.input)}",
-            )
-        )
-    return facts
-
-
-def _framing(prepared: Preprocessing, shape: Shape) -> str:
-    height, width = shape[2:]
-    if prepared.squash:
-        margin = prepared.resize / prepared.size
-        sides = f"{round(margin * width)}x{round(margin * height)}"
-        return f"squashed to {sides}, centre {width}x{height}"
-    if height == width:
-        return f"shorter side to {prepared.resize}, centre {width}x{height}"
-    return f"centre {width}x{height}, {prepared.size / prepared.resize:.3g} of the side that limits"
-
-
-def _normalisation(prepared: Preprocessing, shape: Shape) -> str:
-    if shape[1] == 1:
-        mean, std = sum(prepared.mean) / 3, sum(prepared.std) / 3
-        return f"grey, minus {_plain(mean)}, over {_plain(std)}"
-    order = prepared.channel_order.upper()
-    return f"{order}, minus {_plain(prepared.mean)}, over {_plain(prepared.std)}"
+    return ", ".join(found) or numbers.ABSENT
 
 
 def findings(found: Sequence[Finding]) -> RenderableType:
@@ -257,19 +242,11 @@ def _mark(finding: Finding) -> Text:
     return Text("✗", "red") if finding.essential else Text("!", "yellow")
 
 
-def _shape(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape))
+def shape(sides: Sequence[int] | None) -> str:
+    """Return a shape as people write it: 1x3x224x224."""
+    return numbers.ABSENT if sides is None else "x".join(map(str, sides))
 
 
-def _millions(count: int) -> str:
-    return f"{numbers.significant(count / 1e6)} M"
-
-
-def _plain(value: Any) -> str:  # Any: published values are of many types
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}={_plain(item)}" for name, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return "/".join(map(_plain, value))
-    if isinstance(value, float):
-        return f"{value:,.0f}" if value.is_integer() and abs(value) >= 1000 else f"{value:g}"
-    return str(value)
+def millions(count: float | None) -> str:
+    """Return a count in millions, with three significant digits."""
+    return numbers.ABSENT if count is None else f"{numbers.significant(count / 1e6)} M"

@@ -69,9 +69,16 @@ def efficientnet(
 ) -> MBConvNet:
     """Build an EfficientNet scaled from B0, with freshly initialised weights.
 
+    ``width`` and ``depth`` multiply B0's widths and repeats, each rounded as in the paper's code.
     ``resolution`` is the input side in pixels that the network is scaled for; it changes no weight
-    and is kept as the module's attribute. Raises ``ValueError`` for an unknown flavour.
+    and is the module's ``default_input``, which ``edgezoo.convert`` takes where none is given.
+    ``edgezoo.models.scaling.scale`` turns a compound coefficient into the three. Raises
+    ``ValueError`` for an unknown flavour or a multiplier that leaves nothing.
     """
+    if min(width, depth) <= 0 or resolution < 1:
+        raise ValueError(
+            f"width={width}, depth={depth} and resolution={resolution} must be positive"
+        )
     choices = flavours(width)
     module = MBConvNet(
         scale_stages(width, depth, lite),
@@ -83,7 +90,7 @@ def efficientnet(
         drop_path_rate=drop_path_rate,
         num_classes=num_classes,
         in_channels=in_channels,
+        resolution=resolution,
     )
-    module.resolution = resolution
     module.fits = {"flavour": equal_flavours(flavour, choices)}
     return module

@@ -11,11 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
+from operator import mul
 from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from edgezoo.models.counts import StageParts
+from edgezoo.types import Shape
 
 ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -89,7 +94,38 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-class SameConv2d(nn.Conv2d):
+class Conv2d(nn.Conv2d):
+    """A convolution that draws N(0, 2 / (k² · out / groups)) and zero biases, once, when it is made.
+
+    This is TensorFlow's rule: a depthwise convolution counts one output channel per group. On the
+    ``meta`` device nothing is drawn, which there would import half of torch.
+    """
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Draw the weights anew."""
+        if self.weight.is_meta:
+            return
+        fan_out = math.prod(self.kernel_size) * self.out_channels // self.groups
+        nn.init.normal_(self.weight, 0.0, math.sqrt(2.0 / fan_out))
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+
+class Linear(nn.Linear):
+    """A classifier that draws U(±1 / sqrt(out)) and zero biases, once, when it is made."""
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Draw the weights anew."""
+        if self.weight.is_meta:
+            return
+        bound = 1.0 / math.sqrt(self.out_features)
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.zeros_(self.bias)
+
+
+class SameConv2d(Conv2d):
     """A convolution with TensorFlow's SAME padding, taken from the input's shape.
 
     The amounts are plain integers, so an exported program holds at most one constant ``pad`` before
@@ -122,7 +158,7 @@ def conv2d(
             in_channels, out_channels, kernel, stride=stride, groups=groups, bias=False
         )
     # With an odd kernel and stride 1, SAME and symmetric padding are one.
-    return nn.Conv2d(
+    return Conv2d(
         in_channels,
         out_channels,
         kernel,
@@ -152,9 +188,9 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, channels: int, hidden: int, activation: str) -> None:
         super().__init__()
-        self.conv_reduce = nn.Conv2d(channels, hidden, 1)
+        self.conv_reduce = Conv2d(channels, hidden, 1)
         self.act = ACTIVATIONS[activation]()
-        self.conv_expand = nn.Conv2d(hidden, channels, 1)
+        self.conv_expand = Conv2d(hidden, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (n, c, h, w) of the same shape, gated."""
@@ -256,12 +292,12 @@ class MBConvNet(nn.Module):
     """Stem convolution, stages of MBConv blocks, head convolution, global mean, classifier.
 
     ``num_classes=0`` leaves the classifier out: the result is then the pooled head, (n, head).
-    ``resolution`` is the input side in pixels that it was scaled for, where it was scaled. ``fits``
-    holds the values of a builder's option that are one function to it: weights trained with another
-    are refused.
+    ``default_input`` is the input that the network was scaled for; any other size runs as well.
+    ``feature_channels`` and ``feature_strides`` describe what ``features`` returns, ``stage_parts``
+    tells which parts make up a stage. ``fits`` holds the values of a builder's option that are one
+    function to it: weights trained with another are refused.
     """
 
-    resolution: int | None = None
     fits: Mapping[str, tuple[object, ...]] = MappingProxyType({})
 
     def __init__(
@@ -276,8 +312,19 @@ class MBConvNet(nn.Module):
         drop_path_rate: float,
         num_classes: int,
         in_channels: int,
+        resolution: int = 224,
     ) -> None:
         super().__init__()
+        self.resolution = resolution
+        self.default_input: Shape = (1, in_channels, resolution, resolution)
+        self.feature_channels = tuple(stage.width for stage in stages)
+        self.feature_strides = tuple(accumulate((s.stride for s in stages), mul, initial=2))[1:]
+        self.stage_parts: StageParts = (
+            ("stem", ("conv_stem", "bn1", "act")),
+            *((f"blocks.{index}", (f"blocks.{index}",)) for index in range(len(stages))),
+            ("head", ("conv_head", "bn2")),
+            ("classifier", ("dropout", "classifier")),
+        )
         self.conv_stem = conv2d(in_channels, stem, 3, flavour, stride=2)
         self.bn1 = batch_norm(stem, flavour)
         self.act = ACTIVATIONS[activation]()
@@ -290,31 +337,24 @@ class MBConvNet(nn.Module):
         self.conv_head = conv2d(stages[-1].width, head, 1, flavour)
         self.bn2 = batch_norm(head, flavour)
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(head, num_classes) if num_classes else nn.Identity()
-        initialize(self)
+        self.classifier = Linear(head, num_classes) if num_classes else nn.Identity()
+
+    def features(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Map images (n, in_channels, h, w) to the output of every stage, finest first.
+
+        Each is (n, channels, ceil(h / stride), ceil(w / stride)) with the stage's
+        ``feature_channels`` and ``feature_strides``.
+        """
+        x = self.act(self.bn1(self.conv_stem(x)))
+        outputs: list[Tensor] = []
+        for stage in self.blocks:
+            x = stage(x)
+            outputs.append(x)
+        return tuple(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (n, in_channels, h, w) to logits (n, num_classes)."""
-        x = self.act(self.bn1(self.conv_stem(x)))
-        x = self.blocks(x)
+        x = self.features(x)[-1]
         x = self.act(self.bn2(self.conv_head(x)))
         logits: Tensor = self.classifier(self.dropout(x.mean((2, 3))))
         return logits
-
-
-@torch.no_grad()
-def initialize(module: nn.Module) -> None:
-    """Draw weights as the TensorFlow code does: N(0, 2 / (k² · out / groups)), uniform classifier.
-
-    A depthwise convolution counts one output channel per group, as in TensorFlow's tensor layout.
-    """
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d):
-            fan_out = math.prod(layer.kernel_size) * layer.out_channels // layer.groups
-            nn.init.normal_(layer.weight, 0.0, math.sqrt(2.0 / fan_out))
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-        elif isinstance(layer, nn.Linear):
-            bound = 1.0 / math.sqrt(layer.out_features)
-            nn.init.uniform_(layer.weight, -bound, bound)
-            nn.init.zeros_(layer.bias)

@@ -44,6 +44,8 @@ MODELS: Mapping[str, ModelSpec] = _by_name(spec for family in FAMILIES for spec 
 ALIASES: Mapping[str, str] = {
     alias: name for family in FAMILIES for alias, name in family.ALIASES.items()
 }
+# Names in the papers that have numbers and no architecture: `info` tells them, nothing builds them.
+PUBLISHED_ONLY = mnasnet.PUBLISHED_ONLY
 
 
 def list_models() -> tuple[ModelSpec, ...]:
@@ -59,6 +61,8 @@ def get_model(name: str) -> ModelSpec:
     spec = MODELS.get(ALIASES.get(name, name))
     if spec is not None:
         return spec
+    if name in PUBLISHED_ONLY:
+        raise ModelNotFoundError(f"{PUBLISHED_ONLY[name]['note']}; take another network")
     wanted = name.lower().replace("-", "_")
     nearest = difflib.get_close_matches(wanted, [*ALIASES, *MODELS], n=3)
     advice = f"did you mean {' or '.join(nearest)}" if nearest else "see `edgezoo list`"

@@ -19,7 +19,6 @@ from edgezoo.models.registry import get_model
 from edgezoo.models.sources import find_source
 from edgezoo.types import (
     LoadedModel,
-    ModelInfo,
     ModelSpec,
     Origin,
     Preprocessing,
@@ -56,84 +55,26 @@ def load_model(
     ``weights`` is a file, the name of a published source, ``default`` (the first source) or
     ``random`` (drawn from ``seed``; the global generator is left as it was). ``None`` takes the
     first published source of a zoo network and the factory's own weights of a user's network.
-    ``input`` (batch, channels, height, width) overrides the zoo's and is required for a user's
-    network, where it is (batch, …). ``options`` are a zoo network's builder's and win over those
-    that the weights imply. A module object is copied, never changed.
+    ``input`` (batch, channels, height, width) overrides the zoo's. For a user's network it is
+    (batch, …) and required, unless the module has it in an attribute ``default_input``, as the
+    zoo's do. ``options`` are a zoo network's builder's and win over those that the weights imply.
+    A module object is copied, never changed.
 
     Raises ``ModelNotFoundError``, ``WeightsError`` or ``UsageError``.
     """
     if isinstance(model, str) and ":" not in model:
         model = get_model(model)
     if isinstance(model, ModelSpec):
-        shape = _check_zoo_input(input or model.input)
+        shape = check_zoo_input(input or model.input)
         asked = check_options(model, options or {})
         return _load_zoo_model(model, weights, seed, shape, asked, progress)
     name = model if isinstance(model, str) else factory_name(model)
-    if input is None:
-        raise UsageError(
-            f"the input shape of {name} is not known; give it as in --input 1x3x224x224"
-        )
     if options:
         raise UsageError(
             f"{name} is called without arguments and takes no options ({', '.join(options)}); "
             "write a factory that sets them"
         )
-    return _load_user_model(model, name, weights, seed, _check_input(input))
-
-
-def model_info(
-    model: str | nn.Module | ModelSpec,
-    input: Shape | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> ModelInfo:
-    """Return the counts of a network; a zoo network's come from the table, without building it.
-
-    Another ``input`` than the table's, ``options``, or a user's network (``input`` is then
-    required) is built and counted.
-    """
-    if isinstance(model, str) and ":" not in model:
-        model = get_model(model)
-    if isinstance(model, ModelSpec):
-        shape = _check_zoo_input(input or model.input)
-        return _zoo_info(model, shape, check_options(model, options or {}))
-    from edgezoo.models.counts import count_params
-
-    loaded = load_model(model, weights=None, input=input, options=options)
-    return ModelInfo(
-        name=loaded.name,
-        family="user",
-        params=count_params(loaded.module),
-        macs=_count_user_macs(loaded),
-        input=loaded.origin.input,
-        published={},
-        preprocessing=loaded.preprocessing,
-    )
-
-
-def _zoo_info(spec: ModelSpec, shape: Shape, options: Options) -> ModelInfo:
-    params, macs = spec.params, spec.macs
-    if shape != spec.input or options:
-        import torch
-
-        from edgezoo.models.counts import count_macs, count_params
-
-        with torch.device("meta"):
-            module = _build(spec, {**_channel_options(spec, shape), **options})
-        params, macs = count_params(module), count_macs(module, shape)
-    # As for the weights that are taken where none are asked for.
-    published = bool(spec.weights) and not options
-    prepared = spec.weights[0].preprocessing if published else preprocessing_of(spec, options)
-    return ModelInfo(
-        name=spec.name,
-        family=spec.family,
-        params=params,
-        macs=macs,
-        input=shape,
-        published=spec.published,
-        weights=tuple(source.name for source in spec.weights),
-        options={**spec.options, **options},
-        preprocessing=resize_preprocessing(prepared, shape),
-    )
+    return _load_user_model(model, name, weights, seed, input)
 
 
 def _check_input(shape: Shape) -> Shape:
@@ -143,7 +84,8 @@ def _check_input(shape: Shape) -> Shape:
     return tuple(shape)
 
 
-def _check_zoo_input(shape: Shape) -> Shape:
+def check_zoo_input(shape: Shape) -> Shape:
+    """Return ``shape``; raises ``UsageError`` unless it is (batch, channels, height, width)."""
     if len(shape) != 4 or min(shape) < 1:
         given = "x".join(map(str, shape))
         raise UsageError(
@@ -187,7 +129,8 @@ def resize_preprocessing(preprocessing: Preprocessing, shape: Shape) -> Preproce
     return replace(preprocessing, size=size, resize=resize)
 
 
-def _channel_options(spec: ModelSpec, shape: Shape) -> Options:
+def channel_options(spec: ModelSpec, shape: Shape) -> Options:
+    """Return the builder's option that an input of other channels than the table's needs."""
     return {"in_channels": shape[1]} if shape[1] != spec.input[1] else {}
 
 
@@ -202,7 +145,7 @@ def _load_zoo_model(
     asked: Options,
     progress: Progress,
 ) -> LoadedModel:
-    options = {**_channel_options(spec, shape), **asked}
+    options = {**channel_options(spec, shape), **asked}
     source = None if weights == "random" else _find_source(spec, weights)
     if weights == "random":
         used = "random"
@@ -275,7 +218,7 @@ def preprocessing_of(spec: ModelSpec, options: Mapping[str, Any]) -> Preprocessi
     return spec.preprocessing
 
 
-def _build(spec: ModelSpec, options: Options) -> nn.Module:
+def build(spec: ModelSpec, options: Options) -> nn.Module:
     """Build the network; a value that the builder refuses is the user's mistake."""
     try:
         return spec.build(**options)
@@ -288,7 +231,7 @@ def _build_random(spec: ModelSpec, options: Options, seed: int) -> nn.Module:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return _build(spec, options)
+        return build(spec, options)
 
 
 def _build_with(
@@ -299,7 +242,7 @@ def _build_with(
     from edgezoo.models.weights import load_checkpoint
 
     with torch.device("meta"):  # spares the initialisation that the state overwrites
-        module = _build(spec, options)
+        module = build(spec, options)
     module.to_empty(device="cpu")
     load_checkpoint(module, checkpoint, source=source)
     return module
@@ -309,10 +252,11 @@ def _build_with(
 
 
 def _load_user_model(
-    model: str | nn.Module, name: str, weights: str | None, seed: int, shape: Shape
+    model: str | nn.Module, name: str, weights: str | None, seed: int, input: Shape | None
 ) -> LoadedModel:
     module, fresh = build_user_module(model, seed) if isinstance(model, str) else (model, False)
     _refuse_scripted(module, name)
+    shape = _user_input(module, name, input)
     if weights == "random" and not fresh:
         raise WeightsError(
             f"{name} is a built module and cannot draw random weights again; leave weights out"
@@ -334,6 +278,15 @@ def _load_user_model(
     )
 
 
+def _user_input(module: nn.Module, name: str, input: Shape | None) -> Shape:
+    shape = getattr(module, "default_input", None) if input is None else input
+    if not isinstance(shape, tuple):
+        raise UsageError(
+            f"the input shape of {name} is not known; give it as in --input 1x3x224x224"
+        )
+    return _check_input(shape)
+
+
 def _refuse_scripted(module: nn.Module, name: str) -> None:
     import torch
 
@@ -342,20 +295,6 @@ def _refuse_scripted(module: nn.Module, name: str) -> None:
             f"{name} is a TorchScript module, which torch.export cannot trace; "
             "give the torch.nn.Module that it was made from"
         )
-
-
-def _count_user_macs(loaded: LoadedModel) -> int:
-    from edgezoo.models.counts import count_macs
-
-    try:
-        return count_macs(loaded.module, loaded.origin.input)
-    except Exception as error:  # the user's forward() may raise anything
-        shape = "x".join(map(str, loaded.origin.input))
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise UsageError(
-            f"{loaded.name} does not run on an input of {shape} ({type(error).__name__}: "
-            f"{reason[0]}); choose another --input"
-        ) from error
 
 
 def _read(path: Path) -> Checkpoint:

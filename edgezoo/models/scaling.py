@@ -37,12 +37,28 @@ SCALINGS: Mapping[str, Scaling] = {
     "b6": Scaling(1.8, 2.6, 528, 0.5),
     "b7": Scaling(2.0, 3.1, 600, 0.5),
     "b8": Scaling(2.2, 3.6, 672, 0.5),
+    "l2": Scaling(4.3, 5.3, 800, 0.5),
+    "l2_475": Scaling(4.3, 5.3, 475, 0.5),  # L2 fine-tuned and tested on smaller photos
     "lite0": Scaling(1.0, 1.0, 224, 0.2, lite=True),
     "lite1": Scaling(1.0, 1.1, 240, 0.2, lite=True),
     "lite2": Scaling(1.1, 1.2, 260, 0.3, lite=True),
     "lite3": Scaling(1.2, 1.4, 280, 0.3, lite=True),
     "lite4": Scaling(1.4, 1.8, 300, 0.3, lite=True),
 }
+
+
+def scale(
+    phi: float, alpha: float = 1.2, beta: float = 1.1, gamma: float = 1.15
+) -> tuple[float, float, float]:
+    """Return the multipliers of depth, width and resolution for compound coefficient ``phi``.
+
+    d = α^φ, w = β^φ, r = γ^φ with α·β²·γ² near 2 (1.92 for the paper's), so that the
+    multiply-accumulates grow about 2^φ-fold (arXiv 1905.11946 equation 3). The published networks do
+    not lie on this curve; ``SCALINGS`` holds theirs. Raises ``ValueError`` for a base under 1.
+    """
+    if min(alpha, beta, gamma) < 1:
+        raise ValueError(f"alpha={alpha}, beta={beta}, gamma={gamma} must each be at least 1")
+    return alpha**phi, beta**phi, gamma**phi
 
 
 def round_filters(filters: int, multiplier: float) -> int:

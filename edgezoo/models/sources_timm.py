@@ -40,6 +40,7 @@ NAMES: Mapping[str, str] = {
     "mnasnet_a1_x0_75": "semnasnet_075",
     "mnasnet_a1_x1_0": "semnasnet_100",
     "mnasnet_b1_x1_0": "mnasnet_100",
+    "tf_efficientnet_l2_475": "tf_efficientnet_l2",
 }
 
 # Of each network timm's own default comes first.
@@ -113,7 +114,12 @@ ROWS: Mapping[str, tuple[Row, ...]] = {
         Row("ap_in1k", 672, 0.954, HALF, 85.5),
         Row("ra_in1k", 672, 0.954, IMAGENET),
     ),
+    # One network and two sizes of photos, each under a name of its own.
     "tf_efficientnet_l2": (
+        Row("ns_jft_in1k", 800, 0.96, IMAGENET, 88.4),
+        Row("ns_jft_in1k_475", 475, 0.936, IMAGENET, 88.2),
+    ),
+    "tf_efficientnet_l2_475": (
         Row("ns_jft_in1k_475", 475, 0.936, IMAGENET, 88.2),
         Row("ns_jft_in1k", 800, 0.96, IMAGENET, 88.4),
     ),

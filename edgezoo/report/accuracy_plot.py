@@ -136,7 +136,7 @@ def _symbol(point: AccuracyPoint) -> str:
 def _colour(point: AccuracyPoint) -> str:
     if point.timing.doubt:
         return "var(--muted)"
-    return COLOURS.get(point.timing.measurement.format, "var(--accent)")
+    return COLOURS.get(point.timing.measurement.format, "var(--series-3)")
 
 
 def _is_filled(point: AccuracyPoint) -> bool:

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Iterator
 from edgezoo.report.accuracy import accuracy_points
 from edgezoo.report.accuracy_plot import accuracy_plot
 from edgezoo.report.across import Theme
-from edgezoo.report.blocks import Section, figure, folded, html_table, section, titled_table
+from edgezoo.report.blocks import (
+    Section,
+    figure_of,
+    folded,
+    html_table,
+    titled_section,
+    titled_table,
+)
 from edgezoo.report.data import ReportData
 from edgezoo.report.grouping import PROVENANCES, Group, Grouping, without_claim
 from edgezoo.report.markup import Html, element, fragment
@@ -54,7 +61,7 @@ def across_sections(themes: Iterable[Theme]) -> Iterator[Section]:
         rows = sum(len(table.rows) for table in theme.tables)
         show = _folded if theme.anchor in FOLDING and rows > UNFOLDED_ROWS else titled_table
         body = fragment(words, *(show(table) for table in theme.tables))
-        yield section(theme.anchor, theme.heading, body)
+        yield titled_section(theme.anchor, theme.heading, body)
 
 
 def _folded(table: Table) -> Html:
@@ -84,7 +91,7 @@ def accuracy_sections(data: ReportData, grouping: Grouping) -> Iterator[Section]
                 grid = element("div", *others, class_="figures")
                 shown.append(folded(f"{len(others)} more settings", grid))
             body = fragment(*words, *shown)
-            yield section(f"accuracy-{provenance}", heading, body)
+            yield titled_section(f"accuracy-{provenance}", heading, body)
 
 
 def _picture(group: Group, identifier: str, data: ReportData) -> Html:
@@ -96,4 +103,4 @@ def _picture(group: Group, identifier: str, data: ReportData) -> Html:
     hidden = len(group.timings) - len(points)
     parts += [f"not drawn for want of a number or a published top-1: {hidden}"] if hidden else []
     parts += ["grey: unstable or throttled, on no front"] if without_claim(group.timings) else []
-    return figure(plot, identifier, "; ".join(parts) + ".")
+    return figure_of(plot, identifier, "; ".join(parts) + ".")

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgezoo.report.markup import Html, element, file_name, fragment, json_script
 from edgezoo.report.plot_layout import Plot
-from edgezoo.report.table import Cell, Column, Table
+from edgezoo.report.table import Cell, Column, Heading, Table
 
 FEW_COLUMNS = 6
 
@@ -22,13 +22,13 @@ class Section:
     body: Html
 
 
-def section(anchor: str, heading: str, body: Html) -> Section:
+def titled_section(anchor: str, heading: str, body: Html) -> Section:
     """A section under its heading."""
     block = element("section", element("h2", heading, id=anchor), body, class_=f"of-{anchor}")
     return Section(anchor, heading, block)
 
 
-def figure(plot: Plot | None, identifier: str, caption: str) -> Html:
+def figure_of(plot: Plot | None, identifier: str, caption: str) -> Html:
     """The plot with its caption; nothing where there is no plot."""
     if plot is None:
         return fragment()
@@ -87,7 +87,7 @@ def _is_narrow(table: Table) -> bool:
     return len(table.columns) <= FEW_COLUMNS and not any(c.prose for c in table.columns)
 
 
-def _kind(column: Column[Any]) -> str | None:  # Any: rows of every kind
+def _kind(column: Column[Any] | Heading) -> str | None:  # Any: rows of every kind
     if column.prose:
         return "prose"
     return "number" if column.numeric else None

@@ -67,9 +67,7 @@ class Timing:
     @property
     def name(self) -> str:
         """What was measured: a file, or a network with its setting."""
-        reference = self.measurement.plan.reference
-        name = self.measurement.artifact
-        return name if reference is None else f"{name}, {reference.label}"
+        return self.measurement.title
 
     @property
     def way(self) -> Way:

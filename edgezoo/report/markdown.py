@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from edgezoo.measurement import Profile
 from edgezoo.report.across import all_themes
 from edgezoo.report.data import ReportData
 from edgezoo.report.grouping import (
@@ -14,12 +15,20 @@ from edgezoo.report.grouping import (
     without_claim,
     without_number,
 )
+from edgezoo.report.profile import coverage_sentence
 from edgezoo.report.provenance import Source, artifact_sources, timing_sources
 from edgezoo.report.published import published_rows
 from edgezoo.report.table import Cell, Table
 from edgezoo.report.tables import result_tables
 from edgezoo.report.verdict import Verdict, verdicts
-from edgezoo.report.words import DOUBTFUL_TITLE, NO_NUMBER_TITLE, describe_status
+from edgezoo.report.where import operations_table, profiled_timings
+from edgezoo.report.words import (
+    DOUBTFUL_TITLE,
+    NO_NUMBER_TITLE,
+    describe_status,
+    label_artifacts,
+    label_timing,
+)
 
 MOST_SOURCES = 48
 
@@ -37,6 +46,7 @@ def markdown_page(data: ReportData) -> str:
         blocks += [block for table in theme.tables for block in _theme_table(table)]
     blocks += _evidence(DOUBTFUL_TITLE, without_claim(grouping.timings))
     blocks += _evidence(NO_NUMBER_TITLE, without_number(grouping.timings))
+    blocks += [block for found in profiled_timings(grouping) for block in _profile(data, *found)]
     blocks += [block for model in data.models for block in _published(data, model)]
     blocks.append("## Sources")
     blocks += _sources(data, grouping)
@@ -72,6 +82,12 @@ def _cell(cell: Cell) -> str:
 def _evidence(title: str, timings: Iterable[Timing]) -> list[str]:
     lines = [f"- {t.mark} {_escape(f'{t.name}: {describe_status(t)}')}" for t in timings]
     return [title, "\n".join(lines)] if lines else []
+
+
+def _profile(data: ReportData, setting: str, timing: Timing, profile: Profile) -> list[str]:
+    table = operations_table(profile, label_timing(timing, label_artifacts(data.artifacts)))
+    sentence = _escape(f"{setting}: {coverage_sentence(profile)}")
+    return [f"## {_escape(table.caption)} ({timing.mark})", sentence, _table(table)]
 
 
 def _published(data: ReportData, model: str) -> list[str]:

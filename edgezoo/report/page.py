@@ -5,6 +5,8 @@ The content security policy forbids every request, so a mistake here cannot make
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgezoo.report.across import (
     conditions,
     failures,
@@ -25,6 +27,7 @@ from edgezoo.report.results import file_section, is_crowded, left_out_section, r
 from edgezoo.report.script import SCRIPT
 from edgezoo.report.style import STYLE
 from edgezoo.report.verdict import Verdict, verdicts
+from edgezoo.report.where import profile_section
 
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -36,14 +39,19 @@ def html_page(data: ReportData) -> str:
     """Return the page. Same data, same text."""
     grouping = group_measurements(data)
     sections = _sections(data, grouping)
+    return document(f"{data.title} – edgezoo report", _header(data, grouping, sections), sections)
+
+
+def document(title: str, header: Html, sections: Sequence[Section]) -> str:
+    """Return a page of ``sections`` under ``header``, with all that it needs inside."""
     body = element(
         "body",
-        _header(data, grouping, sections),
+        header,
         element("main", *(section.body for section in sections)),
         element("noscript", "The plots need JavaScript; the tables hold the same numbers."),
         *_scripts(sections),
     )
-    page = element("html", _head(data), body, lang="en")
+    page = element("html", _head(title), body, lang="en")
     return f"<!DOCTYPE html>\n{page.text}\n"
 
 
@@ -55,6 +63,7 @@ def _sections(data: ReportData, grouping: Grouping) -> list[Section]:
         *across_sections((*published_latencies(data, grouping), *references(grouping))),
     ]
     optional = (
+        profile_section(data, grouping),
         quantization_section(data),
         _titled("operations", "Operations", operations_section(data)),
         _titled("photos", "Photos", gallery_section(data)),
@@ -74,14 +83,14 @@ def _titled(anchor: str, heading: str, body: Html | None) -> Section | None:
     return Section(anchor, heading, body) if body else None
 
 
-def _head(data: ReportData) -> Html:
+def _head(title: str) -> Html:
     return element(
         "head",
         element("meta", charset="utf-8"),
         element("meta", http_equiv="Content-Security-Policy", content=POLICY),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
-        element("title", f"{data.title} – edgezoo report"),
+        element("title", title),
         element("style", Html(STYLE)),
     )
 
@@ -105,7 +114,7 @@ def _sentence(verdict: Verdict) -> list[Html | str]:
     return [verdict.text, element("small", *links)]
 
 
-def _scripts(sections: list[Section]) -> list[Html]:
+def _scripts(sections: Sequence[Section]) -> list[Html]:
     """Plotly's 5 MB only where there is a plot to draw."""
     if any("data-figure=" in section.body.text for section in sections):
         from plotly.offline import get_plotlyjs  # slow to import, and only needed here

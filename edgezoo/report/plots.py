@@ -53,8 +53,8 @@ class _Point:
     def style(self) -> _Style:
         name = self.timing.measurement.format
         if self.doubt:
-            return _Style(f"{SYMBOLS[name]}-open", "var(--muted)")
-        return _Style(SYMBOLS[name], COLOURS[name])
+            return _Style(f"{SYMBOLS.get(name, 'square')}-open", "var(--muted)")
+        return _Style(SYMBOLS.get(name, "square"), COLOURS.get(name, "var(--series-3)"))
 
 
 def latency_plot(group: Group, labels: Mapping[str, str]) -> Plot | None:

@@ -19,12 +19,16 @@ SPELLINGS = (
     (r"\bparams\b", "parameters"),
     (r"\b(cpu|gpu|npu|dsp)\b", lambda found: found[1].upper()),
     (r"\bmacs\b", "MACs"),
+    (r"\bxeon e5 (\d+)", r"Xeon E5-\1"),
+    (r"\bedge tpu\b", "Edge TPU"),
     (r"\btop(\d)\b", r"top-\1"),
     (r"\b(pixel|snapdragon) ?(\d)", lambda found: f"{found[1].capitalize()} {found[2]}"),
-    (r"(?<=[^,]) (\d+ threads?|big core|little core)\b", r", \1"),
+    (r"(?<=[^,]) (\d+ threads?|1 core|big core|little core)\b", r", \1"),
     (r"\b(threads?) (?=\w)", r"\1, "),
 )
 UNITS = {"ms": "ms", "mib": "MiB", "mb": "MB"}  # by the last word of a key
+# Further sources and trainings, which `edgezoo info` tells; a report is about the files.
+OTHERS = ("others", "training")
 PERCENTAGES = ("top1", "top5")  # by the first word of a key
 
 
@@ -73,7 +77,9 @@ def published_rows(data: ReportData, model: str) -> tuple[PublishedRow, ...]:
 
 def published_numbers(data: ReportData, model: str) -> tuple[PublishedNumber, ...]:
     """All that was published about ``model``, one by one."""
-    return tuple(_numbers(data.published.get(model, {}), (), ""))
+    published = data.published.get(model, {})
+    first_source = {key: value for key, value in published.items() if key not in OTHERS}
+    return tuple(_numbers(first_source, (), ""))
 
 
 def _numbers(
@@ -113,11 +119,11 @@ def _row(number: PublishedNumber, counted: int | None) -> PublishedRow:
 
 def spell_keys(keys: tuple[str, ...]) -> str:
     """``("latency_ms", "pixel4_gpu")`` as "latency, Pixel 4 GPU"."""
-    return ", ".join(filter(None, map(_spell, keys)))
+    return ", ".join(filter(None, map(spell, keys)))
 
 
-def _spell(key: str) -> str:
-    """``pixel4_cpu_4_threads`` as "Pixel 4 CPU, 4 threads"; a unit goes with the number."""
+def spell(key: str) -> str:
+    """Return ``pixel4_cpu_4_threads`` as "Pixel 4 CPU, 4 threads"; a unit goes with the number."""
     *words, last = key.split("_")
     text = " ".join(words if words and last in UNITS else (*words, last))
     for pattern, spelling in SPELLINGS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgezoo.report.blocks import Section, figure, section
+from edgezoo.report.blocks import Section, figure_of, titled_section
 from edgezoo.report.data import QuantizationFacts, ReportData
 from edgezoo.report.markup import Html, element, fragment
 from edgezoo.report.plots import range_rule_plot
@@ -27,7 +27,7 @@ def quantization_section(data: ReportData) -> Section | None:
     if not shared:
         return None
     parts = [_quantized(facts, names, index) for index, (facts, names) in enumerate(shared, 1)]
-    return section("quantization", "Quantization", fragment(*parts))
+    return titled_section("quantization", "Quantization", fragment(*parts))
 
 
 def _quantized(facts: QuantizationFacts, names: Sequence[str], number: int) -> Html:
@@ -46,5 +46,5 @@ def _quantized(facts: QuantizationFacts, names: Sequence[str], number: int) -> H
     return fragment(
         element("h3", ", ".join(names)),
         element("p", " ".join(sentences)),
-        figure(range_rule_plot(facts), f"rules-{number}", caption),
+        figure_of(range_rule_plot(facts), f"rules-{number}", caption),
     )

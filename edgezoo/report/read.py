@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,15 +63,9 @@ def read_report_data(
     if not artifacts and not measurements:
         raise _nothing_in(places[0])
     data = ReportData("", artifacts, measurements, tuple(gallery), advice=advice or {})
-    looked_up = {m: found.get(m) or published(m) for m in data.models}
-    return ReportData(
-        _title(data.models),
-        artifacts,
-        measurements,
-        tuple(gallery),
-        {model: facts for model, facts in looked_up.items() if facts},
-        advice or {},
-    )
+    known = {model: found.get(model) or published(model) for model in data.models}
+    facts = {model: some for model, some in known.items() if some}
+    return replace(data, title=_title(data.models), published=facts)
 
 
 def _nothing_in(place: Path) -> ArtifactError:

@@ -7,11 +7,11 @@ from itertools import groupby
 
 from edgezoo.report.blocks import (
     Section,
-    figure,
+    figure_of,
     folded,
     html_table,
     mark_link,
-    section,
+    titled_section,
 )
 from edgezoo.report.data import ReportData
 from edgezoo.report.grouping import Group, Grouping, Timing, without_claim, without_number
@@ -53,7 +53,7 @@ def file_section(data: ReportData, grouping: Grouping) -> Iterator[Section]:
     if is_crowded(grouping) and len(data.artifacts) > UNFOLDED_FILES:
         table = folded(f"{len(data.artifacts)} files: size and difference from PyTorch", table)
     body = fragment(table, *([] if grouping.groups else [nothing]))
-    yield section("files", "Files", body)
+    yield titled_section("files", "Files", body)
 
 
 def is_crowded(grouping: Grouping) -> bool:
@@ -67,18 +67,18 @@ def result_sections(data: ReportData, grouping: Grouping) -> Iterator[Section]:
     for provenance, members in groupby(numbered, key=lambda pair: pair[1].setting.provenance):
         parts = [_group(group, number, grouping, data) for number, group in members]
         words = element("p", PROVENANCE_WORDS[provenance])
-        yield section(provenance, PROVENANCE_HEADINGS[provenance], fragment(words, *parts))
+        yield titled_section(provenance, PROVENANCE_HEADINGS[provenance], fragment(words, *parts))
     for provenance, groups in groupby(grouping.references, key=lambda g: g.setting.provenance):
         references = [_reference(group, data) for group in groups]
         words = element("p", REFERENCE_WORDS)
         anchor = f"reference-{provenance}"
-        yield section(anchor, REFERENCE_HEADINGS[provenance], fragment(words, *references))
+        yield titled_section(anchor, REFERENCE_HEADINGS[provenance], fragment(words, *references))
 
 
 def left_out_section(grouping: Grouping) -> Iterator[Section]:
     """What was measured of another content of the files."""
     if grouping.foreign:
-        yield section("left-out", "Left out", _foreign(grouping))
+        yield titled_section("left-out", "Left out", _foreign(grouping))
 
 
 def _group(group: Group, number: int, grouping: Grouping, data: ReportData) -> Html:
@@ -87,8 +87,8 @@ def _group(group: Group, number: int, grouping: Grouping, data: ReportData) -> H
         html_table(group_table(group, grouping, data)),
         _evidence(DOUBTFUL_TITLE, without_claim(group.timings), labels),
         _evidence(NO_NUMBER_TITLE, without_number(group.timings), labels),
-        figure(latency_plot(group, labels), f"latency-{number}", _latency_caption(group)),
-        figure(trade_off_plot(group, labels), f"trade-off-{number}", _trade_off_caption(group)),
+        figure_of(latency_plot(group, labels), f"latency-{number}", _latency_caption(group)),
+        figure_of(trade_off_plot(group, labels), f"trade-off-{number}", _trade_off_caption(group)),
         _older(group),
     )
     heading = describe_setting(group.setting)

@@ -8,6 +8,7 @@ COLOURS = """
   color-scheme: light dark;
   --page: #f6f7f7; --card: #ffffff; --ink: #1c2429; --muted: #56636c; --line: #dfe4e7;
   --faint: #a9b6bf; --accent: #1f5fa8; --series-1: #1f6fc0; --series-2: #b45f06;
+  --series-3: #1c7a45; --series-4: #7440b4; --series-5: #ad2450; --series-6: #0b6f80;
   --good: #1d6b3c; --warn: #805000; --bad: #a32014;
   --warn-fill: #fff3da; --bad-fill: #fdeceb; --bar: #c9dcf0;
 }
@@ -15,6 +16,7 @@ COLOURS = """
   :root {
     --page: #12171b; --card: #1a2127; --ink: #e4e9ec; --muted: #9dabb5; --line: #313b43;
     --faint: #5c6a74; --accent: #85b9f2; --series-1: #6cabee; --series-2: #eea54f;
+    --series-3: #72cc95; --series-4: #c3a0f4; --series-5: #f28fae; --series-6: #62c8d8;
     --good: #7fce9d; --warn: #f0c069; --bad: #f59a90;
     --warn-fill: #362c16; --bad-fill: #3b2120; --bar: #2c4763;
   }

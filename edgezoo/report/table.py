@@ -43,6 +43,16 @@ class Column(Generic[RowT]):
 
 
 @dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading of a table whose cells are made elsewhere."""
+
+    heading: str
+    numeric: bool = True
+    prose: bool = False
+    compact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """Rows of cells under their columns; the first column names the row.
 
@@ -51,7 +61,7 @@ class Table:
     """
 
     caption: str
-    columns: tuple[Column[Any], ...]  # Any: rows of every kind, already filled in
+    columns: tuple[Column[Any] | Heading, ...]  # Any: rows of every kind, already filled in
     rows: tuple[tuple[Cell, ...], ...]
     words: str = ""
     title: str = ""

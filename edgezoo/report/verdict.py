@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
-from edgezoo.measurement import Latency
+from edgezoo.measurement import Latency, MeasuredFormat
 from edgezoo.report.data import ArtifactEntry, ReportData
 from edgezoo.report.grouping import (
     PROVENANCES,
@@ -35,8 +36,8 @@ from edgezoo.report.words import (
     label_timing,
     speed_ratio,
 )
-from edgezoo.types import FORMATS
 
+MEASURED_FORMATS: tuple[MeasuredFormat, ...] = get_args(MeasuredFormat)
 SHIPPED_RECIPE = "w8a8"
 MOST_ARTIFACTS = 4
 MOST_NAMED = 6
@@ -68,7 +69,7 @@ class _Candidate:
 
     name: str
     model: str
-    format: str
+    format: MeasuredFormat
     recipe: str
     entry: ArtifactEntry | None
 
@@ -87,7 +88,7 @@ def _candidates(data: ReportData, grouping: Grouping) -> list[_Candidate]:
 
 def _order(one: _Candidate, grouping: Grouping) -> tuple[bool, int, int, float, str]:
     """Among files of one recipe and format the fastest on the most telling provenance leads."""
-    kind = one.recipe != SHIPPED_RECIPE, [*FORMATS, "pytorch"].index(one.format)
+    kind = one.recipe != SHIPPED_RECIPE, MEASURED_FORMATS.index(one.format)
     found = _trusted(one, grouping)
     if found is None:
         size_bytes = one.entry.artifact.bytes if one.entry else 0

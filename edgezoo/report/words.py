@@ -15,7 +15,7 @@ from edgezoo.report.data import ArtifactEntry
 from edgezoo.report.grouping import Group, Setting, Timing, Way
 from edgezoo.types import Comparison
 
-FORMAT_NAMES = {"tflite": "TFLite", "onnx": "ONNX", "pytorch": "PyTorch"}
+FORMAT_NAMES = {"tflite": "TFLite", "onnx": "ONNX", "pytorch": "PyTorch", "coreml": "Core ML"}
 ACCELERATOR_NAMES = {"cpu": "CPU", "gpu": "GPU delegate", "nnapi": "NNAPI"}
 FLOAT_RECIPE = "fp32"
 DOUBTFUL_TITLE = "Shown, but nothing is claimed from these numbers:"

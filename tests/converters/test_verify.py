@@ -113,7 +113,7 @@ CORRUPT: dict[Format, Callable[[Path, str, Callable[[Array], Array]], None]] = {
 
 def written(folder: Path, format: Format, recipe: str) -> Path:
     path = folder / f"small.{format}"
-    path.write_bytes(ENTRIES[format].write(graph_of(recipe), "float32"))
+    ENTRIES[format].write(graph_of(recipe), "float32", path)
     return path
 
 

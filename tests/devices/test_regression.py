@@ -14,6 +14,7 @@ from edgezoo.measurement import (
     Measurement,
     Plan,
     ProcessSamples,
+    ReferenceSetting,
 )
 
 HOST = DeviceInfo("bench", "host", "cpu", 2, 1024, "Linux")
@@ -145,3 +146,15 @@ def test_runners_without_samples() -> None:
     (change,) = compare(given[:1], given[1:], 0.05)
     assert change.verdict == "regression"
     assert change.ratio == pytest.approx(1.2)
+
+
+def test_reference_settings_are_compared_each_with_itself() -> None:
+    """A network in fp16 is no faster version of the same in fp32."""
+    plans = [replace(Plan(), reference=ReferenceSetting("eager", p)) for p in ("fp32", "fp16")]
+    before = [measured([10.0] * 5, plan=plans[0]), measured([5.0] * 5, plan=plans[1])]
+    after = [measured([10.0] * 5, plan=plans[0]), measured([7.0] * 5, plan=plans[1])]
+    found = {change.artifact: change.verdict for change in compare(before, after, 0.05)}
+    assert found == {
+        "net_w8a8.tflite, eager, fp32, batch 1": "same",
+        "net_w8a8.tflite, eager, fp16, batch 1": "regression",
+    }

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from edgezoo.models.efficientnet import efficientnet
 from edgezoo.models.layers import SameConv2d, drop_path, plan_blocks, same_padding
 from edgezoo.models.mnasnet import mnasnet
-from edgezoo.models.scaling import SCALINGS, round_filters, round_repeats
+from edgezoo.models.scaling import SCALINGS, round_filters, round_repeats, scale
 from edgezoo.models.shufflenet import ShuffleNetV1, channel_shuffle, stage_width
 
 
@@ -44,6 +45,43 @@ def test_round_filters_stays_near(filters: int, multiplier: float) -> None:
 )
 def test_round_repeats(repeats: int, multiplier: float, expected: int) -> None:
     assert round_repeats(repeats, multiplier) == expected
+
+
+def test_compound_scaling() -> None:
+    assert scale(0.0) == (1.0, 1.0, 1.0)
+    depth, width, resolution = scale(1.0)
+    assert (depth, width, resolution) == (1.2, 1.1, 1.15)
+    # arXiv 1905.11946 section 3.3: alpha * beta^2 * gamma^2 is about 2; 1.2 * 1.21 * 1.3225
+    assert depth * width**2 * resolution**2 == pytest.approx(1.920270)
+    assert scale(2.0, alpha=2.0, beta=1.0, gamma=1.0) == (4.0, 1.0, 1.0)
+    with pytest.raises(ValueError, match=r"alpha=0\.9"):
+        scale(1.0, alpha=0.9)
+
+
+@given(st.floats(0.0, 8.0), st.floats(0.0, 8.0))
+def test_compound_scaling_is_a_power_law(first: float, second: float) -> None:
+    together = scale(first + second)
+    products = tuple(a * b for a, b in zip(scale(first), scale(second), strict=True))
+    assert together == pytest.approx(products)
+
+
+def test_a_network_in_one_line() -> None:
+    import edgezoo
+
+    with torch.device("meta"):
+        module = edgezoo.efficientnet(width=1.15, depth=1.3, resolution=288)
+    assert module.default_input == (1, 3, 288, 288)
+    # 24 * 1.15 = 27.6 to 24 + 8 because 24 < 0.9 * 27.6 = 24.84; repeats 1 2 2 3 3 4 1 times 1.3 up
+    assert module.feature_channels[1] == 32
+    assert [len(stage) for stage in module.blocks] == [2, 3, 3, 4, 4, 6, 2]  # type: ignore[arg-type]  # a Sequential of Sequentials
+    with pytest.raises(AttributeError, match="no attribute 'mobilenet'"):
+        _ = edgezoo.mobilenet
+
+
+@pytest.mark.parametrize("options", [{"width": 0.0}, {"depth": -1.0}, {"resolution": 0}])
+def test_no_network_is_left(options: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be positive"):
+        efficientnet(**options)  # type: ignore[arg-type]  # resolution is an int there
 
 
 def test_drop_path_rates_of_b0() -> None:

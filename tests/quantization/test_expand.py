@@ -48,7 +48,7 @@ def test_the_integer_file_is_one_partition(tmp_path: Path) -> None:
     inputs = [random.normal(size=SHAPE).astype(np.float32) for _ in range(6)]
     result = quantize(graph, inputs[:4], inputs[4:])
     path = tmp_path / "net.tflite"
-    path.write_bytes(ENTRIES["tflite"].write(result.graph, "float32"))
+    ENTRIES["tflite"].write(result.graph, "float32", path)
     inspection = ENTRIES["tflite"].load(path).inspect()
     assert inspection.partitions == 1
     assert "HARD_SWISH" not in inspection.ops

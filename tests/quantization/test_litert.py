@@ -106,6 +106,20 @@ def test_random_graphs_stay_within_a_few_steps(seed: int) -> None:
     assert steps_apart(integer, inputs[0], outputs) <= NETWORK_STEPS + 0.01
 
 
+IN_ONE_PARTITION = (
+    "relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "gelu", "gelu_tanh",
+    "leaky_relu", "batch_norm", "norm_relu_conv", "conv1d", "conv1d_groups", "mean",
+    "max_pool_padded", "max_pool_ceil_3", "max_pool_ceil_padded", "avg_pool", "avg_pool_padded",
+    "resize_bilinear", "resize_bilinear_size_corners", "channel_shuffle", "inverted_residual",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IN_ONE_PARTITION)
+def test_xnnpack_takes_what_networks_are_made_of(name: str) -> None:
+    case = next(case for case in CASES if case.name == name)
+    assert TfliteRunner(tflite_bytes(quantized(case))).inspect().partitions == 1
+
+
 @pytest.mark.parametrize("name", ["shufflenet_v1", "mnasnet_a1", "tf_efficientnet_lite0"])
 def test_xnnpack_takes_a_whole_network(name: str) -> None:
     torch.manual_seed(0)

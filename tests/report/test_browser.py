@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from edgezoo import list_models, plot_models
 from edgezoo.measurement import DeviceInfo, Measurement
 from edgezoo.report import ArtifactEntry, ReportData, write_report
 from edgezoo.types import GalleryPhoto
@@ -270,3 +271,36 @@ def test_thumbnails_are_pictures(report_data: ReportData) -> None:
 
     for photo in report_data.gallery:
         Image.open(io.BytesIO(base64.b64decode(photo.thumbnail))).verify()
+
+
+@pytest.mark.parametrize("width_px", [360, 1200])
+def test_the_picture_of_the_zoo(tmp_path: Path, width_px: int) -> None:
+    """Drawn without a word in the console, no label outside of it, nothing wider than the window."""
+    page = plot_models(tmp_path / "zoo.html")
+    check = (
+        "<script>addEventListener('load', () => setTimeout(() => {"
+        "const box = document.querySelector('.plot').getBoundingClientRect();"
+        "document.body.dataset.outside = [...document.querySelectorAll('.annotation-text')]"
+        ".filter(e => { const b = e.getBoundingClientRect();"
+        "return b.left < box.left || b.right > box.right || b.top < box.top; })"
+        ".map(e => e.textContent).join();"
+        "document.body.dataset.width = document.documentElement.scrollWidth;"
+        "parent.postMessage(0, '*'); }, 500))</script></body>"
+    )
+    text = page.read_text(encoding="utf-8").replace("</body>", check)
+    frame = tmp_path / "frame.html"
+    frame.write_text(
+        f'<!DOCTYPE html><iframe style="width:{width_px}px;height:2000px" '
+        f'srcdoc="{html.escape(text)}"></iframe><script>'
+        'onmessage = () => { const e = document.querySelector("iframe"), d = e.contentDocument;'
+        "const found = d.body.dataset, place = document.body.dataset;"
+        'place.found = found.width + " wide, outside: " + found.outside + "; "'
+        '+ d.querySelectorAll(".annotation-text").length + " labels"; e.remove(); }</script>',
+        encoding="utf-8",
+    )
+    document, console = browse(frame, tmp_path / "profile", "--window-size=1700,2100", "--dump-dom")
+    assert console == []
+    found = re.search(r'data-found="([^"]+)"', document)
+    assert found is not None
+    labels = len({info.family for info in list_models()}) + 3  # Lite, A2, A3
+    assert found[1] == f"{width_px} wide, outside: ; {labels} labels"

@@ -77,7 +77,9 @@ def _folded(edit: Edit, before: Node, node: Node, operand: Array) -> Node | None
     if node.op == "mul":
         shape = [1] * weight.ndim
         shape[weight_axis] = -1
-        weight_name = edit.constant(weight_name, weight.astype(np.float64) * vector.reshape(shape))
+        # float64 without a widened copy, which takes twice the weights' memory
+        scaled = np.multiply(weight, vector.reshape(shape), dtype=np.float64)
+        weight_name = edit.constant(weight_name, scaled)
         bias_name = edit.constant(bias_name, bias * vector)
     else:
         bias_name = edit.constant(bias_name, bias + vector)

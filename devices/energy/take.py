@@ -1,0 +1,52 @@
+"""The two phases at a device: the gauge of the idle device, and the gauge beside a long run."""
+
+from __future__ import annotations
+
+import math
+import shlex
+
+from edgezoo.devices.energy.gauge import FOLDER, Reading, parse_readings, sampler_script
+from edgezoo.devices.energy.power import GaugeProblem
+from edgezoo.devices.transports.transport import Transport
+
+INTERVAL_S = 0.25
+NO_GAUGE = 3  # the script's exit code
+MARGIN_S = 30.0
+
+
+def idle_readings(
+    transport: Transport, seconds: float, *, interval_s: float = INTERVAL_S, folder: str = FOLDER
+) -> tuple[Reading, ...] | GaugeProblem:
+    """Return what the gauge says for ``seconds`` of an idle device, or why it says nothing."""
+    script = sampler_script(math.ceil(seconds / interval_s), interval_s, folder)
+    done = transport.run(script, 2 * seconds + MARGIN_S)
+    if done.ok:
+        return parse_readings(done.stdout)
+    if done.ended and done.returncode == NO_GAUGE:
+        return GaugeProblem("absent", "the device lets no fuel gauge be read")
+    message = done.failure.message if done.failure else done.complaint
+    return GaugeProblem("absent", f"the gauge could not be read ({message})")
+
+
+def sampled_script(
+    command: str,
+    seconds: float,
+    file: str,
+    *,
+    interval_s: float = INTERVAL_S,
+    folder: str = FOLDER,
+) -> str:
+    """Return a script that runs ``command`` while the gauge is read into ``file`` on the device.
+
+    It prints the command's own output, then the readings (``parse_readings`` finds them), and ends
+    with the command's exit code. The sampler ends with it, and by itself after twice ``seconds``.
+    """
+    sampler = sampler_script(math.ceil(2 * seconds / interval_s), interval_s, folder)
+    kept = shlex.quote(file)
+    return (
+        f"( {sampler} ) >{kept} 2>/dev/null </dev/null & sampler=$!\n"
+        f"( {command}\n)\nended=$?\n"
+        "kill $sampler 2>/dev/null; wait $sampler 2>/dev/null\n"
+        f"echo; cat {kept}; rm -f {kept}\n"
+        "( exit $ended )"
+    )

@@ -1,0 +1,169 @@
+"""ONNX files in ONNX Runtime on the GPU: its own CUDA kernels, or TensorRT.
+
+A session that would leave one operator to the CPU is refused by ONNX Runtime itself
+(``session.disable_cpu_ep_fallback``). Inputs and outputs stay on the device, and the runs go to the
+stopwatch's stream, so that its events see them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgezoo.devices.gpu.settings import TENSORRT
+from edgezoo.devices.gpu.stopwatch import Stopwatch
+from edgezoo.devices.gpu.timing import Runnable
+from edgezoo.devices.runners.inputs import random_inputs
+from edgezoo.devices.runners.onnxruntime import (
+    DTYPES,
+    ERRORS_ONLY,
+    PROVIDER,
+    runtime_errors,
+)
+from edgezoo.devices.runners.session import InputInfo, RunnerError, failed_allocation
+from edgezoo.measurement import Plan, ReferenceSetting
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Tensors = tuple[NDArray[Any], ...]  # Any: whatever types the file declares
+
+CUDA_PROVIDER = "CUDAExecutionProvider"
+
+
+def own_batch(path: Path) -> int:
+    """Return the first dimension of a file's first input; 1 where it is open or cannot be read.
+
+    The measuring process says what is wrong with a file that cannot be read.
+    """
+    import onnxruntime
+
+    options = _options(1)
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=[PROVIDER])
+    except runtime_errors():
+        return 1
+    shapes = [value.shape for value in session.get_inputs() if value.shape]
+    return shapes[0][0] if shapes and isinstance(shapes[0][0], int) else 1
+
+
+def reference_run(path: Path, setting: ReferenceSetting, plan: Plan) -> tuple[Tensors, Tensors]:
+    """Return seeded inputs, and what ONNX Runtime's CPU kernels make of them; raises ``RunnerError``."""
+    session = _session(path, plan.threads, [PROVIDER])
+    inputs = random_inputs(
+        [_input(value, setting.batch) for value in session.get_inputs()], plan.seed
+    )
+    names = [value.name for value in session.get_inputs()]
+    try:
+        return inputs, tuple(session.run(None, dict(zip(names, inputs, strict=True))))
+    except runtime_errors() as error:
+        raise _runner_error("run_error", error) from error
+
+
+def make_runnable(
+    path: Path,
+    inputs: Tensors,
+    reference: Tensors,
+    setting: ReferenceSetting,
+    plan: Plan,
+    device: str,
+    stopwatch: Stopwatch,
+    floor_db: float,
+) -> Runnable:
+    """Load a file on ``device`` ("cpu", "cuda:0"); raises ``RunnerError``."""
+    import onnxruntime
+
+    kind, _, number = device.partition(":")
+    provider, options = _provider(setting, number, stopwatch.stream_handle)
+    if provider not in onnxruntime.get_available_providers():
+        message = f"ONNX Runtime {onnxruntime.__version__} here has no {provider}"
+        raise RunnerError("delegate_error", f"{message}; pip install onnxruntime-gpu")
+    session = _session(path, plan.threads, [(provider, options)], strict=provider != PROVIDER)
+    used = session.get_providers()
+    if provider not in used:
+        raise RunnerError("delegate_fallback", f"{provider} did not start, only {'+'.join(used)}")
+    binding = session.io_binding()
+    index = int(number or 0)
+    for value, tensor in zip(session.get_inputs(), inputs, strict=True):
+        there = onnxruntime.OrtValue.ortvalue_from_numpy(tensor, kind, index)
+        binding.bind_ortvalue_input(value.name, there)
+    for value in session.get_outputs():
+        binding.bind_output(value.name, kind, index)
+    run_options = onnxruntime.RunOptions()
+    if provider != PROVIDER:  # the stopwatch waits
+        run_options.add_run_config_entry("disable_synchronize_execution_providers", "1")
+
+    def run() -> None:
+        try:
+            session.run_with_iobinding(binding, run_options)
+        except runtime_errors() as error:
+            raise _runner_error("run_error", error) from error
+
+    def outputs() -> Tensors:
+        stopwatch.time_ms(run)  # and waits for it
+        return tuple(binding.copy_outputs_to_cpu())
+
+    facts = {"requested": setting.label, "used": provider}
+    checked = len(reference[0])
+    return Runnable(run, outputs, reference, checked, floor_db, facts, outside_torch=True)
+
+
+def _provider(
+    setting: ReferenceSetting, number: str, stream: int | None
+) -> tuple[str, dict[str, str]]:
+    """Return the provider and its options; on the CPU it is that of the host's runner."""
+    if stream is None:
+        return PROVIDER, {}
+    common = {"device_id": number or "0", "user_compute_stream": str(stream)}
+    if setting.execution == "tensorrt":
+        half = {"fp16": "trt_fp16_enable", "bf16": "trt_bf16_enable"}.get(setting.precision)
+        return TENSORRT, common | ({half: "1"} if half else {})
+    return CUDA_PROVIDER, common | {"use_tf32": "1" if setting.precision == "tf32" else "0"}
+
+
+def _options(threads: int) -> Any:  # Any: onnxruntime has no types
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = ERRORS_ONLY
+    return options
+
+
+def _session(path: Path, threads: int, providers: Sequence[Any], *, strict: bool = False) -> Any:
+    import onnxruntime
+
+    options = _options(threads)
+    if strict:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+    except runtime_errors() as error:
+        fallback = strict and "fallback" in str(error).lower()
+        raise _runner_error("delegate_fallback" if fallback else "load_error", error) from error
+
+
+def _input(value: Any, batch: int) -> InputInfo:  # Any: onnxruntime has no types
+    """Return an input of the file with ``batch`` for an open first dimension."""
+    import numpy as np
+
+    dtype = DTYPES.get(value.type.removeprefix("tensor(").removesuffix(")"))
+    if dtype is None:
+        raise RunnerError("load_error", f"input {value.name} has type {value.type}, not a number")
+    first, *others = value.shape or (batch,)
+    shown = "x".join(map(str, value.shape))
+    if not all(isinstance(size, int) for size in others):
+        message = f"input {value.name} has the open shape {shown}; export it with a fixed one"
+        raise RunnerError("load_error", message)
+    if isinstance(first, int) and first != batch:
+        message = f"its input is {shown}, not of batch {batch}; convert it with such an --input"
+        raise RunnerError("unsupported_setting", message)
+    return InputInfo(value.name, (batch, *others), np.dtype(dtype))
+
+
+def _runner_error(failure_class: Any, error: Exception) -> RunnerError:
+    text = str(error)
+    return RunnerError("out_of_memory" if failed_allocation(text) else failure_class, text)

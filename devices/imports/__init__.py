@@ -1,0 +1,1 @@
+"""Result files that other tools wrote, as measurements with the provenance "imported"."""

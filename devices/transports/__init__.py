@@ -1,0 +1,1 @@
+"""Ways to run commands on a device and to bring files there: adb, ssh, and this machine."""

@@ -1,0 +1,148 @@
+"""Files on a device: put there once, under their hash, whole or not at all.
+
+``<folder>/<first 12 digits of the sha256>/<name>``. A file is sent as ``.part``, hashed by the device
+itself and then renamed; a dropped link otherwise leaves a truncated file behind that looks complete.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from edgezoo.artifacts import file_sha256
+from edgezoo.devices.failures import DeviceError, Failure
+from edgezoo.devices.transports.transport import Completed, Transport
+
+SHORT_S = 30.0
+# The slowest link worth waiting for: USB 1.1 and poor wireless carry about 1 MB/s.
+SLOWEST_BYTES_PER_S = 250_000
+RESERVE_BYTES = 4 << 20  # a full /data partition makes Android itself fail
+
+# Old devices have no sha256sum; the size then has to do.
+_DIGEST = "{{ sha256sum {0} 2>/dev/null || echo size; wc -c < {0}; }}"
+
+
+def push(transport: Transport, local: Path, executable: bool = False) -> str:
+    """Bring ``local`` to the device, unless it is there already; return its path on the device.
+
+    Raises ``DeviceError`` of class ``artifact_changed`` where it cannot be read here, ``disk_full``,
+    ``push_denied``, ``push_failed``, or whatever befell the link.
+    """
+    try:
+        digest, size = file_sha256(local), local.stat().st_size
+    except OSError as error:
+        message = f"{local} cannot be read: {error.strerror}"
+        raise DeviceError(Failure("artifact_changed", message)) from error
+    folder = f"{transport.folder}/{digest[:12]}"
+    remote = f"{folder}/{re.sub(r'[^A-Za-z0-9_.+-]', '_', local.name)}"
+    if not _is_there(transport, remote, digest, size, executable):
+        _check_space(transport, folder, size)
+        timeout_s = SHORT_S + size / SLOWEST_BYTES_PER_S
+        transport.send(local, f"{remote}.part", timeout_s)
+        _put_in_place(transport, remote, digest, size, executable)
+    return remote
+
+
+def pull(transport: Transport, remote: str, local: Path) -> None:
+    """Bring a file from the device, whole or not at all. Raises ``DeviceError``."""
+    found = transport.run(f"wc -c < {shlex.quote(remote)}", SHORT_S)
+    if not found.ended:
+        raise found.lost()
+    if found.returncode != 0:
+        raise DeviceError(Failure("no_output", f"{remote} is not on the device"))
+    size = int(found.stdout)
+    part = local.with_name(local.name + ".part")
+    try:
+        transport.receive(remote, part, SHORT_S + size / SLOWEST_BYTES_PER_S)
+        if part.stat().st_size != size:
+            message = f"{remote} has {size} bytes but {part.stat().st_size} arrived"
+            raise DeviceError(Failure("no_output", message))
+        part.replace(local)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def remove(transport: Transport, remotes: Iterable[str]) -> None:
+    """Remove files and folders below edgezoo's own folder; what is absent is no error."""
+    paths = list(remotes)
+    foreign = [path for path in paths if not path.startswith(f"{transport.folder}/")]
+    if foreign or any(".." in path.split("/") for path in paths):
+        raise ValueError(f"only what lies in {transport.folder} is removed, not {paths}")
+    if paths:
+        _ended(transport.run(f"rm -rf {shlex.join(paths)}", SHORT_S))
+
+
+def clear_cache(transport: Transport, keep: Iterable[str] = ()) -> None:
+    """Remove every pushed file from the device but those in ``keep``, paths that ``push`` gave."""
+    listed = _ended(transport.run(f"ls {shlex.quote(transport.folder)} 2>/dev/null", SHORT_S))
+    kept = {path.rpartition("/")[0].rpartition("/")[2] for path in keep}
+    cached = [name for name in listed.text.split() if re.fullmatch("[0-9a-f]{12}", name)]
+    remove(transport, [f"{transport.folder}/{name}" for name in cached if name not in kept])
+
+
+def _is_there(transport: Transport, remote: str, digest: str, size: int, executable: bool) -> bool:
+    quoted = shlex.quote(remote)
+    test = f"[ -f {quoted} ]" + (f" && [ -x {quoted} ]" if executable else "")
+    asked = _ended(transport.run(f"{test} && {_DIGEST.format(quoted)}", SHORT_S))
+    return _fits(asked.text, digest, size)
+
+
+def _fits(printed: str, digest: str, size: int) -> bool:
+    words = printed.split()
+    if not words:
+        return False
+    if words[0] == "size":
+        return words[-1] == str(size)
+    return words[0] == digest
+
+
+def _check_space(transport: Transport, folder: str, size: int) -> None:
+    """Make the folder, and refuse at once where the file would not fit."""
+    quoted = shlex.quote(folder)
+    made = _ended(transport.run(f"mkdir -p {quoted} && df -k {quoted}", SHORT_S))
+    if made.returncode != 0 and not made.stdout:
+        raise DeviceError(_refused(folder, made))
+    free = free_bytes(made.text)
+    if free is not None and free < size + RESERVE_BYTES:
+        message = f"{size / 1e6:.1f} MB are to be pushed and {free / 1e6:.1f} MB are free"
+        raise DeviceError(Failure("disk_full", message))
+
+
+def free_bytes(df: str) -> int | None:
+    """Return the free bytes that ``df -k`` tells, or ``None`` for a form that is not known."""
+    lines = df.strip().splitlines()
+    if len(lines) < 2 or "Available" not in lines[0].split():
+        return None
+    # A long device name may stand on a line of its own, so count from the right.
+    words = " ".join(lines[1:]).split()
+    return int(words[3]) * 1024 if len(words) > 3 and words[3].isdigit() else None
+
+
+def _put_in_place(
+    transport: Transport, remote: str, digest: str, size: int, executable: bool
+) -> None:
+    part, target = shlex.quote(f"{remote}.part"), shlex.quote(remote)
+    sent = _ended(transport.run(_DIGEST.format(part), SHORT_S))
+    if not _fits(sent.text, digest, size):
+        transport.run(f"rm -f {part}", SHORT_S)
+        message = f"{remote} arrived damaged ({' '.join(sent.text.split()) or sent.complaint})"
+        raise DeviceError(Failure("push_failed", message))
+    # Some phones lose the bit that adb sends along; a file that was pushed from Windows never had it.
+    mode = "755" if executable else "644"
+    placed = _ended(transport.run(f"chmod {mode} {part} && mv -f {part} {target}", SHORT_S))
+    if placed.returncode != 0:
+        raise DeviceError(_refused(remote, placed))
+
+
+def _refused(remote: str, completed: Completed) -> Failure:
+    if "No space left" in completed.complaint:
+        return Failure("disk_full", f"{remote} cannot be made: {completed.complaint}")
+    return Failure("push_denied", f"{remote} cannot be made: {completed.complaint}")
+
+
+def _ended(completed: Completed) -> Completed:
+    if not completed.ended:
+        raise completed.lost()
+    return completed

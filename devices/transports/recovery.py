@@ -1,0 +1,49 @@
+"""After a link was lost: is the device back, did it reboot, and what still runs there?"""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from edgezoo.devices.clock import Clock
+from edgezoo.devices.failures import Failure
+from edgezoo.devices.transports.transport import Completed, Transport
+from edgezoo.devices.transports.wrap import OWNER, stop_script
+
+QUESTION_S = 10.0
+PAUSE_S = 1.0
+
+
+def explain_loss(transport: Transport, lost: Completed, patience_s: float, clock: Clock) -> Failure:
+    """Wait at most ``patience_s`` until the device answers again; say what had happened.
+
+    What of this process still runs there is ended.
+    ``device_rebooted`` where it comes back in another boot than the one in which ``lost`` started,
+    what ``lost`` itself says where it is the same one, ``device_gone`` where it does not come back.
+    """
+    given = lost.failure or Failure("link_lost", "the link was lost before the command ended")
+    deadline = clock.now() + patience_s
+    while True:
+        answer = transport.run(":", QUESTION_S)
+        if answer.ended:
+            break
+        if clock.now() >= deadline:
+            message = f"{transport.serial} did not come back within {patience_s:g} s"
+            return Failure("device_gone", message)
+        transport.reconnect()
+        clock.sleep(PAUSE_S)
+    if lost.boot_id and answer.boot_id and lost.boot_id != answer.boot_id:
+        return Failure("device_rebooted", f"{transport.serial} rebooted while a command ran")
+    stop_leftovers(transport, OWNER)
+    return given
+
+
+def stop_leftovers(transport: Transport, owner: str) -> None:
+    """End every command on the device that a process of edgezoo began and did not see the end of.
+
+    A link that breaks ends nothing there: what goes on would disturb the next measurement.
+    """
+    listed = transport.run(f"ls {shlex.quote(transport.folder)}/run 2>/dev/null", QUESTION_S)
+    for word in listed.text.split():
+        if re.fullmatch(rf"{owner}[0-9a-f]+", word):  # that of `ls` too: it has ended
+            transport.run(stop_script(word, transport.folder), QUESTION_S)

@@ -1,0 +1,194 @@
+"""One job on a phone at a time, also from other machines, and after a job that was killed."""
+
+import os
+import subprocess
+import time
+
+import pytest
+
+from edgezoo.devices.failures import DeviceError
+from edgezoo.devices.locks import DeviceLock, Holder, host_lock, locked, parse_holder
+from edgezoo.devices.screen import screen_on
+from edgezoo.devices.simphone import SimulatedPhone
+from edgezoo.devices.survey import read_conditions
+from edgezoo.devices.transports.adb import AdbTransport
+from edgezoo.devices.transports.wrap import OWNER
+
+ANSWER_S = 60.0
+STAY_ON = "settings get global stay_on_while_plugged_in"
+ELSEWHERE = ("ab12cd34", "0123456789ab", 4242)  # owner, machine, process
+
+
+def ask(transport: AdbTransport, script: str) -> str:
+    done = transport.run(script, ANSWER_S)
+    assert done.ended, done.failure
+    return done.text.strip()
+
+
+def lock_by(
+    transport: AdbTransport, holder: tuple[str, str, int], valid_s: int = 600, boot: str = "$b"
+) -> None:
+    """Leave a lock behind, as another program would have."""
+    words = " ".join(map(str, holder))
+    ask(
+        transport,
+        f"mkdir -p {transport.folder}/lock && cd {transport.folder}/lock\n"
+        "read -r b < /proc/sys/kernel/random/boot_id\n"
+        f"echo {words} {boot} > owner; echo $(($(date +%s) + {valid_s})) > until; echo 3 > stay_on",
+    )
+
+
+def own_machine(transport: AdbTransport) -> str:
+    """Return how a lock of this machine names it."""
+    with locked(transport):
+        return ask(transport, f"cat {transport.folder}/lock/owner").split()[1]
+
+
+def dead_process() -> int:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_nothing_is_left(transport: AdbTransport) -> None:
+    with locked(transport):
+        owner = ask(transport, f"cat {transport.folder}/lock/owner")
+        assert owner.split()[0] == OWNER
+        assert owner.split()[2] == str(os.getpid())
+    assert ask(transport, f"ls {transport.folder}") == "run"
+    assert ask(transport, f"ls {transport.folder}/run | wc -l") == "1"  # this command itself
+
+
+def test_another_process_of_this_machine(transport: AdbTransport) -> None:
+    with (
+        host_lock(transport.serial),
+        pytest.raises(DeviceError, match=f"by process {os.getpid()} of this machine") as caught,
+        locked(transport),
+    ):
+        pass
+    assert caught.value.failure.failure_class == "busy"
+    with host_lock(transport.serial), host_lock("another phone"):
+        pass
+
+
+def test_a_job_elsewhere_is_left_alone(transport: AdbTransport) -> None:
+    lock_by(transport, ELSEWHERE)
+    with (
+        pytest.raises(DeviceError, match="from elsewhere, for at most 10 min more"),
+        locked(transport),
+    ):
+        pass
+    assert ask(transport, f"cat {transport.folder}/lock/owner").startswith("ab12cd34")
+
+
+def test_its_time_is_over(transport: AdbTransport) -> None:
+    lock_by(transport, ELSEWHERE, valid_s=-1)
+    with locked(transport):
+        pass
+
+
+def test_the_phone_has_booted_since(transport: AdbTransport) -> None:
+    lock_by(transport, ELSEWHERE, boot="11111111-2222")
+    with locked(transport):
+        pass
+
+
+def test_a_killed_job_of_this_machine(transport: AdbTransport) -> None:
+    """What it left running is ended, what it switched on is switched back."""
+    owner = "deadbeef"
+    machine = own_machine(transport)
+    word = f"{owner}001122"
+    ask(transport, "settings put global stay_on_while_plugged_in 7")
+    ask(
+        transport,
+        f"echo 'sleep 1000; : {word}' > {transport.folder}/left; cd {transport.folder}\n"
+        "setsid sh -c 'read -r b < /proc/sys/kernel/random/boot_id\n"
+        f'echo "$$ $b" > run/{word}; exec sh ./left {word}\' > /dev/null 2>&1 &\n'
+        f"while [ ! -s {transport.folder}/run/{word} ]; do sleep 0.02; done",
+    )
+    assert ask(transport, f"pgrep -f '[l]eft {word}' | wc -l") == "1"
+    lock_by(transport, (owner, machine, dead_process()))
+    with locked(transport):
+        assert ask(transport, f"pgrep -f '[l]eft {word}' | wc -l") == "0"
+        assert ask(transport, "pgrep -f '[s]leep 1000' | wc -l") == "0"
+        assert ask(transport, STAY_ON) == "3"
+        assert ask(transport, f"ls {transport.folder}/run/{word} 2>/dev/null") == ""
+
+
+def test_a_running_job_of_this_machine(transport: AdbTransport) -> None:
+    lock_by(transport, ("ab12cd34", own_machine(transport), os.getppid()))
+    with pytest.raises(DeviceError, match="from elsewhere"), locked(transport):
+        pass
+
+
+def test_a_lock_that_was_never_finished(transport: AdbTransport) -> None:
+    ask(transport, f"mkdir -p {transport.folder}/lock")
+    with pytest.raises(DeviceError, match="elsewhere"), locked(transport):
+        pass
+    ask(transport, f"touch -d @{int(time.time()) - 90} {transport.folder}/lock")
+    with locked(transport):
+        pass
+
+
+def test_renewing(transport: AdbTransport) -> None:
+    with locked(transport) as lock:
+        lock.renew(7200)
+        left = ask(transport, f"echo $(($(cat {transport.folder}/lock/until) - $(date +%s)))")
+        assert int(left) > 7000
+        ask(transport, f"rm -rf {transport.folder}/lock")
+        lock_by(transport, ELSEWHERE)
+        with pytest.raises(DeviceError, match="was taken by somebody else"):
+            lock.renew()
+    assert ask(transport, f"cat {transport.folder}/lock/owner").startswith("ab12cd34")
+
+
+def test_a_phone_that_left_while_locked(transport: AdbTransport, phone: SimulatedPhone) -> None:
+    """Its own next run takes the lock that it could not give back."""
+    with locked(transport):
+        phone.unplug()
+    phone.replug()
+    assert ask(transport, f"ls {transport.folder}/lock")
+    with locked(transport):
+        pass
+
+
+def test_a_full_phone(transport: AdbTransport, phone: SimulatedPhone) -> None:
+    ask(transport, f"rm -rf {transport.folder}; touch {transport.folder}")
+    with pytest.raises(DeviceError, match="no lock can be made") as caught:
+        DeviceLock(transport).take()
+    assert caught.value.failure.failure_class == "push_denied"
+    (phone.tree.root / transport.folder.lstrip("/")).unlink()
+
+
+def test_screen(transport: AdbTransport, phone: SimulatedPhone) -> None:
+    phone.set(screen_on=False)
+    ask(transport, "settings put global stay_on_while_plugged_in 2")
+    assert read_conditions(transport).screen_on is False
+    with locked(transport), screen_on(transport):
+        assert read_conditions(transport).screen_on is True
+        assert ask(transport, STAY_ON) == "7"
+        assert ask(transport, f"cat {transport.folder}/lock/stay_on") == "2"
+    assert ask(transport, STAY_ON) == "2"
+
+
+@pytest.mark.parametrize(
+    ("change", "stale"),
+    [
+        ({}, False),
+        ({"left_s": -1.0}, True),
+        ({"boot_id": "b1"}, True),
+        ({"owner": "", "left_s": 1790.0}, False),
+        ({"owner": "", "left_s": 1700.0}, True),
+    ],
+)
+def test_stale(change: dict[str, str | float], stale: bool) -> None:
+    fields = {
+        "owner": "ab12", "machine": "cd34", "pid": 1, "boot_id": "b0", "boot_id_now": "b0",
+        "left_s": 60.0, **change,
+    }  # fmt: skip
+    assert Holder(**fields).stale is stale  # type: ignore[arg-type]  # of many types
+
+
+@pytest.mark.parametrize("text", ["", "taken", "held", "held x y", "held 5"])
+def test_no_holder(text: str) -> None:
+    assert parse_holder(text) is None
