@@ -213,16 +213,30 @@ def verify(
     return VerificationResult(tuple(verified))
 
 
-def report(folder: str | Path) -> ReportFiles:
-    """Write ``report.html`` and ``report.md`` from the manifests and results in ``folder``.
+def report(
+    places: str | Path | Sequence[str | Path], *, out: str | Path | None = None
+) -> ReportFiles:
+    """Write ``report.html``, ``.md`` and ``.json`` from folders and results files.
+
+    ``places`` are folders with manifests and results, and results stores (.jsonl), perhaps of files
+    that are not here. ``out`` is the first folder among them, else that of the first store.
 
     Raises:
         ArtifactError: there is nothing to report, or a file is damaged.
         OutputError: the report cannot be written.
     """
+    from edgezoo.devices.failures import ADVICE
+    from edgezoo.models.registry import MODELS
     from edgezoo.report import read_report_data, write_report
 
-    return write_report(read_report_data(Path(folder)), Path(folder))
+    paths = [Path(p) for p in ([places] if isinstance(places, (str, Path)) else places)]
+    data = read_report_data(
+        *paths,
+        published=lambda model: MODELS[model].published if model in MODELS else {},
+        advice={str(name): step for name, step in ADVICE.items()},
+    )
+    folder = next((path for path in paths if path.is_dir()), paths[0].parent)
+    return write_report(data, folder if out is None else Path(out))
 
 
 def run(

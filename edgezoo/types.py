@@ -296,6 +296,7 @@ class ReportFiles:
 
     html: Path
     markdown: Path
+    json: Path
 
 
 @dataclass(frozen=True, slots=True)

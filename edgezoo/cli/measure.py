@@ -32,7 +32,10 @@ COMPARE_EXAMPLES = (
     "edgezoo compare before.jsonl after.jsonl",
     "edgezoo compare before.jsonl after.jsonl --gate 3% --junit changes.xml",
 )
-REPORT_EXAMPLES = ("edgezoo report lite0",)
+REPORT_EXAMPLES = (
+    "edgezoo report lite0",
+    "edgezoo report phones.jsonl gpu.jsonl --out report",
+)
 PLAN = Plan()
 HOST = "host"
 REFERENCES = ("cuda", "torch-cpu")  # what a device that runs PyTorch itself is called
@@ -174,18 +177,32 @@ def _refuse_settings(settings: Mapping[str, object], device: str, instead: str) 
 
 
 def report(
-    folder: Annotated[
-        str,
+    places: Annotated[
+        list[str],
         typer.Argument(
-            metavar="DIR", help="Folder that holds model files and results.", show_default=False
+            metavar="DIR|FILE...",
+            help="Folders that hold model files and results, and results files (.jsonl).",
+            show_default=False,
         ),
     ],
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the report; without it the first folder, or that of the first file.",
+            rich_help_panel=o.OUTPUT,
+        ),
+    ] = None,
     as_json: o.JsonOption = False,
 ) -> None:
-    """Write report.html and report.md from the model files and measurements in a folder."""
+    """Write report.html, .md and .json from model files and measurements, of any devices.
+
+    Files and devices of all places stand in one report: phones side by side, beside computers and
+    GPUs, beside published numbers; simulated phones always apart.
+    """
     from edgezoo.cli import tables
 
-    answer(lambda progress: pipeline.report(folder), as_json, tables.report_files)
+    answer(lambda progress: pipeline.report(places, out=out), as_json, tables.report_files)
 
 
 def compare(

@@ -151,7 +151,11 @@ def _conditions(taken: Sequence[Measurement]) -> tuple[Text, ...]:
 
 def report_files(files: ReportFiles) -> RenderableType:
     """Return where the report is."""
-    return Group(Text(f"report: {files.html}"), Text(f"table:  {files.markdown}"))
+    return Group(
+        Text(f"report: {files.html}"),
+        Text(f"table:  {files.markdown}"),
+        Text(f"data:   {files.json}"),
+    )
 
 
 def built_runner(built: BuiltRunner) -> RenderableType:

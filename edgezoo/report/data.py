@@ -53,15 +53,20 @@ class ArtifactEntry:
 
 @dataclass(frozen=True, slots=True)
 class ReportData:
-    """Everything on the page. ``published`` maps a model name to ``ModelSpec.published``."""
+    """Everything on the page. ``published`` maps a model name to ``ModelSpec.published``, ``advice``
+    a class of failure to the next step.
+    """
 
     title: str
-    artifacts: tuple[ArtifactEntry, ...]
+    artifacts: tuple[ArtifactEntry, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     gallery: tuple[GalleryPhoto, ...] = ()
     published: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    advice: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The names of the models, in the order of their first artifact."""
-        return tuple(dict.fromkeys(entry.artifact.model for entry in self.artifacts))
+        """The names of the models: those of the artifacts in their order, then the others."""
+        others = sorted({measurement.model for measurement in self.measurements})
+        mine = (entry.artifact.model for entry in self.artifacts)
+        return tuple(dict.fromkeys((*mine, *others)))

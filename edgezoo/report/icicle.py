@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from edgezoo.measurement import Profile
 from edgezoo.report.numbers import milliseconds, percent
-from edgezoo.report.plots import Figure, Plot, base_layout, safe
+from edgezoo.report.plot_layout import Figure, Plot, base_layout, safe
 from edgezoo.report.profile import UNJOINED, path_of
 
 DEEPEST = 5

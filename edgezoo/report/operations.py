@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from edgezoo.report.blocks import folded
 from edgezoo.report.data import ArtifactEntry, ReportData
 from edgezoo.report.markup import Html, breakable, element, headings
 from edgezoo.report.numbers import count
 from edgezoo.report.published import published_table
 from edgezoo.report.words import label_artifacts
+
+UNFOLDED = 12  # cards; more of them open on a click
 
 
 def operations_section(data: ReportData) -> Html | None:
@@ -24,9 +27,14 @@ def operations_section(data: ReportData) -> Html | None:
             "p",
             "Parameters and multiply-accumulates (MACs) are counted on each file's own graph.",
         ),
-        *tables,
-        element("div", *cards, class_="cards"),
+        *(tables if len(tables) <= UNFOLDED else [folded("What was published", *tables)]),
+        _cards(cards),
     )
+
+
+def _cards(cards: list[Html]) -> Html:
+    grid = element("div", *cards, class_="cards")
+    return folded(f"Operations of {len(cards)} files", grid) if len(cards) > UNFOLDED else grid
 
 
 def _has_graph(entry: ArtifactEntry) -> bool:

@@ -7,13 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgezoo.report.across import (
+    conditions,
+    failures,
+    published_latencies,
+    references,
+    side_by_side,
+)
+from edgezoo.report.across_sections import accuracy_sections, across_sections
+from edgezoo.report.blocks import Section, mark_link
 from edgezoo.report.data import ReportData
 from edgezoo.report.gallery import gallery_section
 from edgezoo.report.grouping import Grouping, group_measurements
 from edgezoo.report.markup import Html, element, fragment, script
 from edgezoo.report.operations import operations_section
 from edgezoo.report.provenance import provenance_section
-from edgezoo.report.results import Section, mark_link, quantization_section, result_sections
+from edgezoo.report.quantization import quantization_section
+from edgezoo.report.results import file_section, is_crowded, left_out_section, result_sections
 from edgezoo.report.script import SCRIPT
 from edgezoo.report.style import STYLE
 from edgezoo.report.verdict import Verdict, verdicts
@@ -46,6 +56,12 @@ def document(title: str, header: Html, sections: Sequence[Section]) -> str:
 
 
 def _sections(data: ReportData, grouping: Grouping) -> list[Section]:
+    """Few groups come before what they have in common, many after it."""
+    results = list(result_sections(data, grouping))
+    overview = [
+        *accuracy_sections(data, grouping),
+        *across_sections((*published_latencies(data, grouping), *references(grouping))),
+    ]
     optional = (
         profile_section(data, grouping),
         quantization_section(data),
@@ -53,7 +69,14 @@ def _sections(data: ReportData, grouping: Grouping) -> list[Section]:
         _titled("photos", "Photos", gallery_section(data)),
         _titled("sources", "Sources", provenance_section(data, grouping)),
     )
-    return [*result_sections(data, grouping), *(s for s in optional if s is not None)]
+    return [
+        *file_section(data, grouping),
+        *across_sections(side_by_side(grouping)),
+        *([*overview, *results] if is_crowded(grouping) else [*results, *overview]),
+        *across_sections((*failures(data, grouping), *conditions(grouping))),
+        *left_out_section(grouping),
+        *(one for one in optional if one is not None),
+    ]
 
 
 def _titled(anchor: str, heading: str, body: Html | None) -> Section | None:

@@ -6,34 +6,30 @@ stand above their row instead of beside it: long names then fit a phone's width.
 
 from __future__ import annotations
 
-import html
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from edgezoo.measurement import Latency
 from edgezoo.report.data import QuantizationFacts
 from edgezoo.report.grouping import Group, Timing
 from edgezoo.report.numbers import decibels, megabytes, milliseconds, significant
+from edgezoo.report.plot_layout import (
+    Figure,
+    Plot,
+    axis,
+    base_layout,
+    intervals,
+    rows_height,
+    rows_layout,
+    safe,
+    shorten,
+    watermark,
+)
 from edgezoo.report.words import has_interval
 
-ROW_PX = 46
-LONGEST_LABEL = 44
 COLOURS = {"tflite": "var(--series-1)", "onnx": "var(--series-2)"}
 SYMBOLS = {"tflite": "circle", "onnx": "diamond"}
-
-Figure = dict[str, Any]  # Any: plotly's own JSON
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A figure, its height in pixels and the sentence that replaces it for who cannot see it."""
-
-    figure: Figure
-    height_px: int
-    alternative: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +51,10 @@ class _Point:
 
     @property
     def style(self) -> _Style:
-        name = self.timing.entry.artifact.format
+        name = self.timing.measurement.format
         if self.doubt:
-            return _Style(f"{SYMBOLS[name]}-open", "var(--muted)")
-        return _Style(SYMBOLS[name], COLOURS[name])
+            return _Style(f"{SYMBOLS.get(name, 'square')}-open", "var(--muted)")
+        return _Style(SYMBOLS.get(name, "square"), COLOURS.get(name, "var(--series-3)"))
 
 
 def latency_plot(group: Group, labels: Mapping[str, str]) -> Plot | None:
@@ -74,9 +70,10 @@ def latency_plot(group: Group, labels: Mapping[str, str]) -> Plot | None:
     traces = [_process_medians([(point.timing, height) for point, height, _ in placed])]
     for style in dict.fromkeys(point.style for point in points):
         traces.append(_medians(style, [row for row in placed if row[0].style == style]))
-    layout = _rows_layout(texts, "latency in milliseconds, lower is better")
+    layout = rows_layout(texts, "latency in milliseconds, lower is better")
+    watermark(layout, group.setting.provenance)
     sentence = _latency_sentence(points, texts)
-    return Plot({"data": traces, "layout": layout}, _rows_height(len(points)), sentence)
+    return Plot({"data": traces, "layout": layout}, rows_height(len(points)), sentence)
 
 
 def _points(group: Group) -> list[_Point]:
@@ -90,7 +87,7 @@ def _finite(latency: Latency) -> bool:
 
 
 def _latency_text(label: str, point: _Point) -> str:
-    text = f"{_shorten(label)}: {milliseconds(point.latency_ms.median)}"
+    text = f"{shorten(label)}: {milliseconds(point.latency_ms.median)}"
     if has_interval(point.latency_ms):
         text += f" ({'–'.join(significant(bound) for bound in point.latency_ms.interval)})"
     return f"{text}, {point.doubt}" if point.doubt else text
@@ -106,10 +103,10 @@ def _latency_sentence(points: Sequence[_Point], texts: Sequence[str]) -> str:
 
 def _process_medians(rows: Sequence[tuple[Timing, int]]) -> Figure:
     points = [
-        (statistics.median(process.wall_ms), height, f"process {number}")
+        (process.median_ms, height, f"process {number}")
         for timing, height in rows
         for number, process in enumerate(timing.measurement.processes, start=1)
-        if process.wall_ms and all(map(math.isfinite, process.wall_ms))
+        if process.median_ms is not None and math.isfinite(process.median_ms)
     ]
     return {
         "type": "scatter",
@@ -131,7 +128,7 @@ def _medians(style: _Style, placed: Sequence[tuple[_Point, int, str]]) -> Figure
         "y": [height for _, height, _ in placed],
         "hovertext": [safe(text) for _, _, text in placed],
         "hoverinfo": "text",
-        "error_x": _intervals(latencies) | {"thickness": 2, "width": 6, "color": style.colour},
+        "error_x": intervals(latencies) | {"thickness": 2, "width": 6, "color": style.colour},
         "marker": {
             "size": 11,
             "symbol": style.symbol,
@@ -141,42 +138,39 @@ def _medians(style: _Style, placed: Sequence[tuple[_Point, int, str]]) -> Figure
     }
 
 
-def _intervals(latencies: Sequence[Latency]) -> Figure:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [max(0.0, latency.interval[1] - latency.median) for latency in latencies],
-        "arrayminus": [max(0.0, latency.median - latency.interval[0]) for latency in latencies],
-    }
-
-
 def trade_off_plot(group: Group, labels: Mapping[str, str]) -> Plot | None:
     """Latency against SQNR, areas as file sizes, marks as labels (names would overlap).
 
     ``None`` where fewer than three rows have both numbers.
     """
-    points = [point for point in _points(group) if math.isfinite(_sqnr_db(point))]
+    points = [p for p in _points(group) if p.timing.entry and math.isfinite(_sqnr_db(p))]
     if len(points) < 3:
         return None
     texts = [_trade_off_text(labels[point.timing.mark], point) for point in points]
     layout = base_layout("latency in milliseconds, lower is better")
     layout["yaxis"] = axis("SQNR in dB, higher is better") | {"rangemode": "tozero"}
     layout["margin"] = {"l": 56, "r": 48, "t": 24, "b": 52}
+    watermark(layout, group.setting.provenance)
     sentence = "Latency, SQNR and size: " + "; ".join(texts) + "."
     return Plot({"data": [_bubbles(points, texts)], "layout": layout}, 340, sentence)
 
 
 def _sqnr_db(point: _Point) -> float:
-    return point.timing.entry.artifact.comparison.sqnr_db
+    entry = point.timing.entry
+    return entry.artifact.comparison.sqnr_db if entry else math.nan
 
 
 def _trade_off_text(label: str, point: _Point) -> str:
-    size = megabytes(point.timing.entry.artifact.bytes)
+    size = megabytes(_size_bytes(point))
     return f"{_latency_text(label, point)}, {decibels(_sqnr_db(point))}, {size}"
 
 
+def _size_bytes(point: _Point) -> int:
+    return point.timing.entry.artifact.bytes if point.timing.entry else 0
+
+
 def _bubbles(points: Sequence[_Point], texts: Sequence[str]) -> Figure:
-    sizes = [point.timing.entry.artifact.bytes for point in points]
+    sizes = [_size_bytes(point) for point in points]
     areas = [max(0.02, size / (max(sizes) or 1)) for size in sizes]
     return {
         "type": "scatter",
@@ -189,7 +183,7 @@ def _bubbles(points: Sequence[_Point], texts: Sequence[str]) -> Figure:
         "hovertext": [safe(text) for text in texts],
         "hoverinfo": "text",
         "cliponaxis": False,
-        "error_x": _intervals([point.latency_ms for point in points])
+        "error_x": intervals([point.latency_ms for point in points])
         | {"thickness": 1, "width": 0, "color": "var(--muted)"},
         "marker": {
             "size": [round(34 * math.sqrt(area), 1) for area in areas],
@@ -228,7 +222,7 @@ def range_rule_plot(facts: QuantizationFacts) -> Plot | None:
     if not rules:
         return None
     texts = [
-        f"{_shorten(rule)}: {decibels(db)}{' (chosen)' if rule == facts.rule else ''}"
+        f"{shorten(rule)}: {decibels(db)}{' (chosen)' if rule == facts.rule else ''}"
         for rule, db in rules
     ]
     chosen = [rule == facts.rule for rule, _ in rules]
@@ -242,80 +236,6 @@ def range_rule_plot(facts: QuantizationFacts) -> Plot | None:
         "hoverinfo": "text",
         "marker": {"color": ["var(--series-1)" if is_it else "var(--faint)" for is_it in chosen]},
     }
-    layout = _rows_layout(texts, "SQNR in dB on the selection photos, higher is better")
+    layout = rows_layout(texts, "SQNR in dB on the selection photos, higher is better")
     sentence = "SQNR by range rule, best first: " + "; ".join(texts) + "."
-    return Plot({"data": [trace], "layout": layout}, _rows_height(len(rules)), sentence)
-
-
-# ------------------------------------------------------------------------------ layout
-
-
-def _rows_height(rows: int) -> int:
-    return ROW_PX * rows + 78
-
-
-def _rows_layout(texts: Sequence[str], title: str) -> Figure:
-    """One row per text, the text above its row, the first on top."""
-    layout = base_layout(title)
-    rows = len(texts)
-    layout["yaxis"] = axis("") | {"range": [-0.6, rows - 0.2], "visible": False}
-    layout["margin"] = {"l": 8, "r": 16, "t": 8, "b": 52}
-    layout["annotations"] = [
-        {
-            "xref": "paper",
-            "x": 0,
-            "xanchor": "left",
-            "y": rows - 1 - index,
-            "yshift": 18,
-            "text": safe(text),
-            "showarrow": False,
-            "bgcolor": "var(--card)",
-            "font": {"size": 13, "color": "var(--ink)"},
-        }
-        for index, text in enumerate(texts)
-    ]
-    return layout
-
-
-def base_layout(title: str) -> Figure:
-    """What all plots share; ``title`` is that of the horizontal axis."""
-    return {
-        "xaxis": axis(title) | {"rangemode": "tozero"},
-        "showlegend": False,
-        "dragmode": False,
-        "hovermode": "closest",
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "system-ui, sans-serif", "size": 12, "color": "var(--muted)"},
-        "hoverlabel": {
-            "bgcolor": "var(--card)",
-            "bordercolor": "var(--line)",
-            "font": {"color": "var(--ink)"},
-            "namelength": -1,
-        },
-    }
-
-
-def axis(title: str) -> Figure:
-    """An axis in the page's colours that cannot be dragged away."""
-    return {
-        "title": {"text": title, "font": {"size": 12}},
-        "gridcolor": "var(--line)",
-        "linecolor": "var(--line)",
-        "zerolinecolor": "var(--line)",
-        "fixedrange": True,
-        "automargin": True,
-    }
-
-
-def _shorten(text: str) -> str:
-    """Keep both ends: the ends of file names tell them apart."""
-    if len(text) <= LONGEST_LABEL:
-        return text
-    half = (LONGEST_LABEL - 1) // 2
-    return f"{text[:half]}…{text[-half:]}"
-
-
-def safe(text: str) -> str:
-    """Plotly reads a little HTML in its texts; names must not be read as such."""
-    return html.escape(text, quote=False)
+    return Plot({"data": [trace], "layout": layout}, rows_height(len(rules)), sentence)

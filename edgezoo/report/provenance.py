@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgezoo.measurement import ProcessSamples
+from edgezoo.measurement import Conditions, DeviceInfo, ProcessSamples
+from edgezoo.report.blocks import folded
 from edgezoo.report.data import ArtifactEntry, QuantizationFacts, ReportData
 from edgezoo.report.grouping import Grouping, Timing
 from edgezoo.report.markup import Html, element, headings
@@ -20,8 +21,16 @@ from edgezoo.report.numbers import (
     relative_error,
 )
 from edgezoo.report.tables import mark_artifacts
-from edgezoo.report.words import PROVENANCE_NAMES, describe_inputs, describe_status
+from edgezoo.report.words import (
+    PROVENANCE_NAMES,
+    describe_inputs,
+    describe_setting,
+    describe_status,
+    describe_threads,
+)
 from edgezoo.types import to_json
+
+UNFOLDED_SOURCES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +65,12 @@ def timing_sources(grouping: Grouping) -> tuple[Source, ...]:
     return tuple(
         Source(
             timing.mark,
-            f"{timing.measurement.title} on {timing.measurement.device.name}",
+            f"{timing.name} on {group.setting.place}",
             _timing_facts(timing),
             timing.measurement.processes if timing.shown_latency_ms else (),
         )
-        for timing in grouping.timings
+        for group in (*grouping.groups, *grouping.references)
+        for timing in group.timings
     )
 
 
@@ -114,39 +124,60 @@ def _quantization_facts(facts: QuantizationFacts) -> list[Fact]:
 
 
 def _timing_facts(timing: Timing) -> tuple[Fact, ...]:
-    measurement, plan, device = (
-        timing.measurement,
-        timing.measurement.plan,
-        timing.measurement.device,
-    )
-    samples = sum(len(process.wall_ms) for process in measurement.processes)
+    measurement, plan = timing.measurement, timing.measurement.plan
+    runs = sum(process.runs for process in measurement.processes)
+    kind = "timed runs" if any(p.aggregates for p in measurement.processes) else "raw samples"
     kept = "" if timing.shown_latency_ms else ", kept in the results file"
     facts = (
         Fact("provenance", f"{measurement.provenance}, {PROVENANCE_NAMES[measurement.provenance]}"),
         Fact("status", describe_status(timing)),
-        Fact(
-            "device", f"{device.name}, {device.cpu}, {device.cores} cores, {device.memory_mib} MiB"
-        ),
-        Fact("system", device.os),
-        Fact("governor", device.governor or "unknown"),
-        Fact(
-            "load, 1 minute", "unknown" if device.load_1min is None else f"{device.load_1min:.2f}"
-        ),
+        *_device_facts(measurement.device),
+        *_conditions_facts(measurement.conditions),
         Fact("runner", f"{measurement.runner} {measurement.runner_version}"),
+        Fact("runner sha256", measurement.runner_sha256 or "", code=True),
         Fact("delegate", _pairs(measurement.delegate)),
-        Fact("threads", str(plan.threads)),
+        Fact("threads", describe_threads(plan.threads, plan.cores)),
+        Fact("accelerator", "" if plan.accelerator == "cpu" else plan.accelerator),
         Fact(
             "plan",
             f"{plan.processes} processes, interleaved; each {plan.warmup} warm-up runs, then at "
             f"least {plan.runs} timed runs and {plan.min_seconds:g} s; seed {plan.seed}",
         ),
-        Fact("raw samples", f"{samples:,} in {len(measurement.processes)} processes{kept}"),
+        Fact(kind, f"{runs:,} in {len(measurement.processes)} processes{kept}"),
         Fact("measured at", measurement.measured_at),
         Fact("sha256 of the file", measurement.artifact_sha256, code=True),
+        Fact("sha256 of the logs", _logs(measurement.processes), code=True),
         Fact("versions", _pairs(measurement.versions)),
         Fact("command", shlex.join(measurement.command), code=True),
     )
     return tuple(fact for fact in facts if fact.value)
+
+
+def _device_facts(device: DeviceInfo) -> tuple[Fact, ...]:
+    load = "unknown" if device.load_1min is None else f"{device.load_1min:.2f}"
+    return (
+        Fact(
+            "device", f"{device.name}, {device.cpu}, {device.cores} cores, {device.memory_mib} MiB"
+        ),
+        Fact("serial", device.serial),
+        Fact("system", device.os),
+        Fact("build", device.fingerprint or ""),
+        Fact("governor", device.governor or "unknown"),
+        Fact("load, 1 minute", load),
+    )
+
+
+def _conditions_facts(conditions: Sequence[Conditions]) -> tuple[Fact, ...]:
+    """All that the device told, before and after; what it did not tell is left out."""
+    names = ("before", "after") if len(conditions) > 1 else ("conditions",)
+    return tuple(
+        Fact(name, _pairs({k: v for k, v in to_json(one).items() if v not in (None, [])}))
+        for name, one in zip(names, conditions, strict=False)
+    )
+
+
+def _logs(processes: Sequence[ProcessSamples]) -> str:
+    return " ".join(process.log_sha256 for process in processes if process.log_sha256)
 
 
 def _pairs(mapping: Mapping[str, Any]) -> str:
@@ -165,15 +196,36 @@ def _plain(value: Any) -> str:  # Any: JSON
 def provenance_section(data: ReportData, grouping: Grouping) -> Html:
     """All sources, folded; a mark in a table links to its own."""
     timings = timing_sources(grouping)
-    measured = [element("h3", "Measurements"), *map(_details, timings)] if timings else []
+    measured = [element("h3", "Measurements"), *_measured(grouping, timings)] if timings else []
     return element(
         "section",
         element("h2", "Where the numbers come from", id="sources"),
         element("p", "Every row of the tables names its sources by these marks."),
         element("h3", "Files"),
-        *map(_details, artifact_sources(data)),
+        *_files(data),
         *measured,
     )
+
+
+def _files(data: ReportData) -> list[Html]:
+    files = [_details(source) for source in artifact_sources(data)]
+    if not files:
+        return [element("p", "No model file is in this report; only measurements tell of them.")]
+    return [folded(f"{len(files)} files", *files)] if len(files) > UNFOLDED_SOURCES else files
+
+
+def _measured(grouping: Grouping, sources: Sequence[Source]) -> list[Html]:
+    """One list, or where it would be long one per setting, folded."""
+    if len(sources) <= UNFOLDED_SOURCES:
+        return [_details(source) for source in sources]
+    by_mark = {source.mark: source for source in sources}
+    return [
+        folded(
+            f"{describe_setting(group.setting)} – {group.timings[0].mark} to {group.timings[-1].mark}",
+            *(_details(by_mark[timing.mark]) for timing in group.timings),
+        )
+        for group in (*grouping.groups, *grouping.references)
+    ]
 
 
 def _details(source: Source) -> Html:

@@ -44,13 +44,25 @@ class PublishedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class _Number:
+class PublishedNumber:
     """``keys`` lead to it: ``("latency_ms", "pixel4_gpu")``."""
 
     keys: tuple[str, ...]
     value: Any  # Any: papers publish all kinds
     unit: str
     source: Any
+
+    @property
+    def text(self) -> str:
+        """The value with its unit."""
+        text = _text(self.value)
+        is_number = isinstance(self.value, (int, float))
+        return f"{text} {self.unit}" if is_number and self.unit else text
+
+    @property
+    def source_text(self) -> str:
+        """Where it was published."""
+        return _text(self.source)
 
 
 def published_rows(data: ReportData, model: str) -> tuple[PublishedRow, ...]:
@@ -59,13 +71,20 @@ def published_rows(data: ReportData, model: str) -> tuple[PublishedRow, ...]:
     A value is a plain number, ``{"value": …, "source": …}``, ``[value, source]`` or a mapping of
     such (one row each); a key ``source`` or ``<name>_source`` beside the values is their source.
     """
-    published = data.published.get(model, {})
-    first_source = {key: value for key, value in published.items() if key not in OTHERS}
-    numbers = _numbers(first_source, (), "")
+    numbers = published_numbers(data, model)
     return tuple(_row(number, _counted(data, model, number.keys)) for number in numbers)
 
 
-def _numbers(published: Mapping[str, Any], keys: tuple[str, ...], above: Any) -> Iterator[_Number]:
+def published_numbers(data: ReportData, model: str) -> tuple[PublishedNumber, ...]:
+    """All that was published about ``model``, one by one."""
+    published = data.published.get(model, {})
+    first_source = {key: value for key, value in published.items() if key not in OTHERS}
+    return tuple(_numbers(first_source, (), ""))
+
+
+def _numbers(
+    published: Mapping[str, Any], keys: tuple[str, ...], above: Any
+) -> Iterator[PublishedNumber]:
     beside = published.get("source", above)
     for name, raw in published.items():
         if name == "source" or (name.endswith("_source") and name[:-7] in published):
@@ -75,11 +94,11 @@ def _numbers(published: Mapping[str, Any], keys: tuple[str, ...], above: Any) ->
             yield from _numbers(raw, path, source)
         elif isinstance(raw, Mapping):
             unit = str(raw.get("unit") or _unit(path))
-            yield _Number(path, raw["value"], unit, raw.get("source", source))
+            yield PublishedNumber(path, raw["value"], unit, raw.get("source", source))
         elif isinstance(raw, (list, tuple)) and len(raw) == 2 and isinstance(raw[1], str):
-            yield _Number(path, raw[0], _unit(path), raw[1])
+            yield PublishedNumber(path, raw[0], _unit(path), raw[1])
         else:
-            yield _Number(path, raw, _unit(path), source)
+            yield PublishedNumber(path, raw, _unit(path), source)
 
 
 def _unit(keys: tuple[str, ...]) -> str:
@@ -88,16 +107,19 @@ def _unit(keys: tuple[str, ...]) -> str:
     return next((UNITS[last] for key in keys if (last := key.split("_")[-1]) in UNITS), "")
 
 
-def _row(number: _Number, counted: int | None) -> PublishedRow:
-    is_number = isinstance(number.value, (int, float))
-    text = _text(number.value)
+def _row(number: PublishedNumber, counted: int | None) -> PublishedRow:
     return PublishedRow(
-        name=", ".join(filter(None, map(spell, number.keys))),
-        published=f"{text} {number.unit}" if is_number and number.unit else text,
+        name=spell_keys(number.keys),
+        published=number.text,
         counted=count(counted),
         deviation=_deviation(counted, number.value),
-        source=_text(number.source),
+        source=number.source_text,
     )
+
+
+def spell_keys(keys: tuple[str, ...]) -> str:
+    """``("latency_ms", "pixel4_gpu")`` as "latency, Pixel 4 GPU"."""
+    return ", ".join(filter(None, map(spell, keys)))
 
 
 def spell(key: str) -> str:

@@ -1,4 +1,4 @@
-"""The page's JavaScript: draws plots in the reader's colour scheme, opens linked details."""
+"""The page's JavaScript: draws plots in the reader's colour scheme and width, opens linked details."""
 
 SCRIPT = """
 (function () {
@@ -21,26 +21,38 @@ SCRIPT = """
     return value;
   }
 
-  function draw() {
+  function draw(within) {
+    if (!window.Plotly) { return; }
     var styles = getComputedStyle(document.documentElement);
-    document.querySelectorAll("[data-figure]").forEach(function (place) {
+    within.querySelectorAll("[data-figure]").forEach(function (place) {
+      if (place.closest("details:not([open])")) { return; }  // drawn when it opens
       var text = document.getElementById(place.dataset.figure).textContent;
       var figure = colours(JSON.parse(text), styles);
+      figure.data.forEach(function (trace) {
+        if (trace.meta && trace.meta.narrow && place.clientWidth < 560) {
+          Object.assign(trace, trace.meta.narrow);
+        }
+      });
       Plotly.react(place, figure.data, figure.layout, settings);
     });
   }
 
   function openTarget() {
     var target = location.hash && document.getElementById(location.hash.slice(1));
-    if (target && target.tagName === "DETAILS") {
-      target.open = true;
-      target.scrollIntoView();
+    if (!target || !target.closest("details")) { return; }
+    for (var at = target.closest("details"); at; at = at.parentElement.closest("details")) {
+      at.open = true;
     }
+    target.scrollIntoView();
   }
 
-  if (window.Plotly) { draw(); }
+  function drawAll() { draw(document); }
+
+  drawAll();
   openTarget();
+  document.addEventListener("toggle", function (event) { draw(event.target); }, true);
   window.addEventListener("hashchange", openTarget);
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  window.matchMedia("(max-width: 40rem)").addEventListener("change", drawAll);
 })();
 """

@@ -49,6 +49,7 @@ section {
   background: var(--card); border: 1px solid var(--line); border-radius: .6rem;
   padding: 1.5rem; margin: 1.5rem 0;
 }
+section[class*="simulated"] { border-style: dashed; }
 section > :last-child, .notice > :last-child { margin-bottom: 0; }
 .notice {
   background: var(--warn-fill); border-left: 3px solid var(--warn);
@@ -110,6 +111,16 @@ table.published { width: 100%; }
   display: block; height: .7em; margin-top: .35em; background: var(--bar);
   border-radius: 2px;
 }
+table.few { width: auto; min-width: 50%; }
+table.few td { padding-left: 1.75rem; }
+td.prose { min-width: 13rem; }
+.fold { padding: .75rem 0; }
+.fold > summary { font-weight: 600; }
+.figures {
+  display: grid; gap: 1rem 2rem; align-items: start;
+  grid-template-columns: repeat(auto-fill, minmax(min(30rem, 100%), 1fr));
+}
+.figures figure { min-width: 0; }
 details { border-top: 1px solid var(--line); padding: .5rem 0; }
 summary { cursor: pointer; }
 details:target summary { color: var(--accent); font-weight: 600; }
@@ -168,10 +179,15 @@ NARROW = """
     padding: .9rem 0;
   }
   table.main th, table.main td { padding: 0; text-align: left; white-space: normal; }
-  table.main tbody th { grid-column: 1 / -1; }
+  table.main tbody th, table.main td.prose { grid-column: 1 / -1; min-width: 0; }
   table.main td::before {
     content: attr(data-label); display: block; color: var(--muted); font-size: .8rem;
   }
+  table.main .number small { white-space: normal; }
+}
+@media (max-width: 74rem) {
+  table.few { width: 100%; }
+  table.few td { padding-left: 0; }
 }
 @media (max-width: 40rem) {
   header, main { padding: 0 .75rem; }

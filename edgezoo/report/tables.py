@@ -1,95 +1,40 @@
-"""The tables as plain data, so that HTML and Markdown cannot disagree.
+"""The tables of files and of one group of measurements: their rows, columns and cells.
 
-A column is a heading and a function from a row to a cell; a table is a tuple of columns.
+What several devices have in common is in ``side_by_side``, ``beside`` and ``published_latency``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
+from edgezoo.report import cells
 from edgezoo.report.data import ArtifactEntry, ReportData
 from edgezoo.report.grouping import Group, Grouping, Timing
-from edgezoo.report.numbers import (
-    ABSENT,
-    binomial_interval,
-    decibels,
-    images_per_second,
-    mebibytes,
-    megabytes,
-    milliseconds,
-    percent,
-    relative_error,
-    significant,
-    times,
-)
+from edgezoo.report.numbers import ABSENT
+from edgezoo.report.table import NOTHING, Cell, Column, Table, fill, nothing
 from edgezoo.report.words import (
-    FLOAT_RECIPE,
     FORMAT_NAMES,
     PROVENANCE_HEADINGS,
     REFERENCE_HEADINGS,
-    describe_inputs,
     describe_setting,
-    describe_status,
     float_sibling,
-    float_timing,
-    has_interval,
-    speed_ratio,
 )
 
-Tone = Literal["", "good", "warn", "bad", "muted"]
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """``text``, the ``doubt`` about it in a word, a smaller line ``note``, an explanation ``hint``,
-    the sources' ``marks``.
-    """
-
-    text: str
-    doubt: str = ""
-    note: str = ""
-    hint: str = ""
-    tone: Tone = ""
-    marks: tuple[str, ...] = ()
+NOT_MEASURED = Cell("not measured", tone="muted")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One artifact, with its timing in ``group`` where it has one."""
+    """One artifact, with its timing in ``group`` where it has one; without ``entry`` a file that
+    only its measurement tells of.
+    """
 
-    entry: ArtifactEntry
+    entry: ArtifactEntry | None
     mark: str
     float_bytes: int | None
     timing: Timing | None = None
     group: Group | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A heading and what stands under it."""
-
-    heading: str
-    cell: Callable[[Row], Cell]
-    numeric: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """A heading of a table whose cells are made elsewhere."""
-
-    heading: str
-    numeric: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of cells under their columns; the first column names the row."""
-
-    caption: str
-    columns: tuple[Column | Heading, ...]
-    rows: tuple[tuple[Cell, ...], ...]
 
 
 def mark_artifacts(data: ReportData) -> dict[str, str]:
@@ -99,213 +44,104 @@ def mark_artifacts(data: ReportData) -> dict[str, str]:
 
 def file_table(data: ReportData) -> Table:
     """Size and accuracy of every artifact; nothing that depends on a device."""
-    rows = [_row(entry, data) for entry in data.artifacts]
-    return _fill("Files: size and difference from PyTorch", FILE_COLUMNS, rows)
+    rows = [_row(data, entry) for entry in data.artifacts]
+    return fill("Files: size and difference from PyTorch", FILE_COLUMNS, rows)
 
 
 def group_table(group: Group, grouping: Grouping, data: ReportData) -> Table:
     """What was measured in ``group``; with the files' own columns if it is the only group."""
     caption = f"{PROVENANCE_HEADINGS[group.setting.provenance]}: {describe_setting(group.setting)}"
-    if len(grouping.groups) > 1:
-        rows = [_row(timing.entry, data, timing, group) for timing in group.timings]
-        return _fill(caption, TIMING_COLUMNS, rows)
+    if len(grouping.groups) > 1 or not data.artifacts:
+        rows = [_row(data, timing.entry, timing, group) for timing in group.timings]
+        return fill(caption, TIMING_COLUMNS, rows)
     rows = []
     for entry in data.artifacts:
         timings = [timing for timing in group.timings if timing.entry is entry]
-        rows += [_row(entry, data, timing, group) for timing in timings] or [_row(entry, data)]
-    return _fill(caption, FULL_COLUMNS, rows)
+        rows += [_row(data, entry, t, group) for t in timings] or [_row(data, entry)]
+    rows += [_row(data, None, t, group) for t in group.timings if t.entry is None]
+    return fill(caption, FULL_COLUMNS, rows)
 
 
 def reference_table(group: Group, data: ReportData) -> Table:
     """The reference runs of ``group``, latency and throughput apart."""
     heading = REFERENCE_HEADINGS[group.setting.provenance]
-    rows = [_row(timing.entry, data, timing, group) for timing in group.timings]
-    return _fill(f"{heading}: {describe_setting(group.setting)}", REFERENCE_COLUMNS, rows)
+    rows = [_row(data, timing.entry, timing, group) for timing in group.timings]
+    return fill(f"{heading}: {describe_setting(group.setting)}", REFERENCE_COLUMNS, rows)
 
 
 def result_tables(data: ReportData, grouping: Grouping) -> list[Table]:
     """One full table for one group; for none or several the files, then one table per group.
 
-    Reference runs follow.
+    Reference runs follow. Without a file there is no table of files.
     """
     timings = [group_table(group, grouping, data) for group in grouping.groups]
     references = [reference_table(group, data) for group in grouping.references]
-    return [*([] if len(timings) == 1 else [file_table(data)]), *timings, *references]
-
-
-def _fill(caption: str, columns: tuple[Column, ...], rows: list[Row]) -> Table:
-    return Table(caption, columns, tuple(tuple(c.cell(row) for c in columns) for row in rows))
+    files = [file_table(data)] if data.artifacts and len(timings) != 1 else []
+    return [*files, *timings, *references]
 
 
 def _row(
-    entry: ArtifactEntry,
     data: ReportData,
+    entry: ArtifactEntry | None,
     timing: Timing | None = None,
     group: Group | None = None,
 ) -> Row:
-    sibling = float_sibling(entry, data.artifacts)
+    sibling = float_sibling(entry, data.artifacts) if entry else None
     return Row(
         entry=entry,
-        mark=mark_artifacts(data)[entry.name],
+        mark=mark_artifacts(data)[entry.name] if entry else "",
         float_bytes=sibling.artifact.bytes if sibling else None,
         timing=timing,
         group=group,
     )
 
 
-# ------------------------------------------------------------------- cells of the files
-
-
 def _artifact(row: Row) -> Cell:
-    marks = (row.mark, row.timing.mark) if row.timing else (row.mark,)
-    return Cell(row.entry.name, hint=f"sha256 {row.entry.artifact.sha256}", marks=marks)
+    marks = tuple(mark for mark in (row.mark, row.timing.mark if row.timing else "") if mark)
+    if row.entry is not None:
+        return Cell(row.entry.name, hint=f"sha256 {row.entry.artifact.sha256}", marks=marks)
+    if row.timing is None:
+        raise ValueError("a row is of a file or of a measurement")
+    return Cell(
+        row.timing.name, hint=f"sha256 {row.timing.measurement.artifact_sha256}", marks=marks
+    )
 
 
 def _format(row: Row) -> Cell:
-    return Cell(FORMAT_NAMES[row.entry.artifact.format])
+    if row.entry is not None:
+        return Cell(FORMAT_NAMES[row.entry.artifact.format])
+    return Cell(FORMAT_NAMES[row.timing.measurement.format]) if row.timing else NOTHING
 
 
 def _recipe(row: Row) -> Cell:
-    return Cell(row.entry.artifact.recipe)
+    if row.entry is not None:
+        return Cell(row.entry.artifact.recipe)
+    return Cell(row.timing.measurement.recipe) if row.timing else NOTHING
 
 
 def _size(row: Row) -> Cell:
-    size_bytes = row.entry.artifact.bytes
-    hint = f"{size_bytes:,} bytes on disk"
-    if not row.float_bytes or row.entry.artifact.recipe == FLOAT_RECIPE:
-        return Cell(megabytes(size_bytes), hint=hint)
-    share = percent(size_bytes / row.float_bytes)
-    return Cell(megabytes(size_bytes), note=share, hint=hint)
+    return cells.size_cell(row.entry, row.float_bytes) if row.entry else _no_file()
 
 
-def _sqnr(row: Row) -> Cell:
-    comparison = row.entry.artifact.comparison
-    hint = f"signal to error over all logits, {describe_inputs(comparison)}"
-    return Cell(decibels(comparison.sqnr_db), hint=hint)
+def _of_file(cell: Callable[[ArtifactEntry], Cell]) -> Callable[[Row], Cell]:
+    return lambda row: cell(row.entry) if row.entry else _no_file()
 
 
-def _max_rel(row: Row) -> Cell:
-    comparison = row.entry.artifact.comparison
-    hint = (
-        f"largest difference {significant(comparison.max_abs)} over the largest logit, "
-        f"{describe_inputs(comparison)}"
-    )
-    return Cell(relative_error(comparison.max_rel), hint=hint)
+def _no_file() -> Cell:
+    return nothing("the file is not in this report")
 
 
-def _top1(row: Row) -> Cell:
-    comparison = row.entry.artifact.comparison
-    text, hint = percent(comparison.top1_agreement), describe_inputs(comparison)
-    if comparison.samples > 0:
-        low, high = binomial_interval(comparison.top1_agreement, comparison.samples)
-        hint += f"; 95 % interval {percent(low)} to {percent(high)}"
-    return Cell(text, note=f"n = {comparison.samples}", hint=hint)
-
-
-def _partitions(row: Row) -> Cell:
-    if row.entry.partitions is None:
-        return Cell(ABSENT, tone="muted", hint="XNNPACK partitions are counted in TFLite files")
-    tone: Tone = "" if row.entry.partitions == 1 else "warn"
-    hint = "1 means that XNNPACK takes the whole graph"
-    return Cell(str(row.entry.partitions), tone=tone, hint=hint)
-
-
-# ----------------------------------------------------------------- cells of the timings
-
-
-def _latency(row: Row) -> Cell:
-    if row.timing is None:
-        return Cell("not measured", tone="muted")
-    measurement, latency = row.timing.measurement, row.timing.shown_latency_ms
-    if latency is None:
-        tone: Tone = "bad" if measurement.status == "failed" else "warn"
-        return Cell(measurement.status, tone=tone, hint=describe_status(row.timing))
-    samples = sum(len(process.wall_ms) for process in measurement.processes)
-    hint = (
-        f"median of {len(measurement.processes)} process medians, {samples} raw samples, "
-        f"{measurement.runner} {measurement.runner_version}"
-    )
-    note = "no interval"
-    if has_interval(latency):
-        note = "–".join(significant(bound) for bound in latency.interval)
-    return _measured(row.timing, milliseconds(latency.median), hint, note)
-
-
-def _measured(timing: Timing, text: str, hint: str, note: str = "") -> Cell:
-    """A number of ``timing``, with its doubt if there is one."""
-    if not timing.doubt:
-        return Cell(text, note=note, hint=hint)
-    hint = f"{hint}; {describe_status(timing)}"
-    return Cell(text, doubt=timing.doubt, note=note, hint=hint, tone="muted")
+def _of_timing(cell: Callable[[Timing], Cell], absent: Cell = NOTHING) -> Callable[[Row], Cell]:
+    return lambda row: cell(row.timing) if row.timing else absent
 
 
 def _speed(row: Row) -> Cell:
-    ratio = speed_ratio(row.timing, row.group) if row.timing and row.group else None
-    if ratio is None:
-        hint = _why_no_ratio(row.timing, row.group) if row.timing and row.group else ""
-        return Cell(ABSENT, hint=hint, tone="muted")
-    if ratio.distinct is False:
-        return Cell("same", hint="the two 95 % intervals overlap", tone="muted")
-    faster = ratio.ratio >= 1
-    text = times(ratio.ratio if faster else 1 / ratio.ratio)
-    return Cell(text, note="faster" if faster else "slower")
-
-
-def _why_no_ratio(timing: Timing, group: Group) -> str:
-    other = float_timing(timing, group)
-    if other is None:
-        return ""
-    doubts = {t.entry.artifact.recipe: t.doubt for t in (timing, other) if t.doubt}
-    words = " and ".join(f"{recipe} is {doubt}" for recipe, doubt in doubts.items())
-    return f"not compared: {words}" if words else ""
-
-
-def _p90(row: Row) -> Cell:
-    if row.timing is None or row.timing.shown_latency_ms is None:
-        return Cell(ABSENT, tone="muted")
-    p90_ms = row.timing.shown_latency_ms.p90
-    if p90_ms is None:
-        return Cell(ABSENT, tone="muted", hint="this runner keeps no samples")
-    return _measured(row.timing, milliseconds(p90_ms), "90th percentile of all samples")
-
-
-def _memory(row: Row) -> Cell:
-    if row.timing is None or row.timing.shown_latency_ms is None:
-        return Cell(ABSENT, tone="muted")
-    memory_mib = row.timing.measurement.peak_memory_mib
-    if memory_mib is None:
-        return Cell(ABSENT, tone="muted", hint="not recorded by this runner")
-    hint = str(row.timing.measurement.delegate.get("memory", "peak of the measuring process"))
-    return _measured(row.timing, mebibytes(memory_mib), hint)
-
-
-def _status(row: Row) -> Cell:
-    if row.timing is None:
-        return Cell("not measured", tone="muted")
-    measurement = row.timing.measurement
-    tones: Mapping[str, Tone] = {"ok": "good", "failed": "bad"}
-    return Cell(
-        measurement.status,
-        note=measurement.failure_class or "",
-        hint="" if measurement.status == "ok" else describe_status(row.timing),
-        tone=tones.get(measurement.status, "warn"),
-    )
-
-
-def _runner(row: Row) -> Cell:
-    if row.timing is None:
-        return Cell(ABSENT, tone="muted")
-    measurement = row.timing.measurement
-    requested = measurement.delegate.get("requested")
-    return Cell(measurement.runner, note=str(requested) if requested else "")
-
-
-# -------------------------------------------------------- cells of the reference runs
+    return cells.speed_cell(row.timing, row.group) if row.timing and row.group else NOTHING
 
 
 def _measured_model(row: Row) -> Cell:
     if row.timing is None:
-        return Cell(row.entry.name)
+        return NOTHING
     measurement = row.timing.measurement
     kind = "weights " if measurement.format == "pytorch" else ""
     hint = f"{kind}sha256 {measurement.artifact_sha256}"
@@ -317,40 +153,24 @@ def _setting(row: Row) -> Cell:
     return Cell(reference.label if reference else ABSENT)
 
 
-def _throughput(row: Row) -> Cell:
-    throughput = row.timing.measurement.throughput if row.timing else None
-    if row.timing is None or throughput is None:
-        return Cell(ABSENT, tone="muted")
-    note = "–".join(significant(bound) for bound in throughput.interval)
-    hint = "from runs back to back, apart from the latency"
-    return _measured(row.timing, images_per_second(throughput), hint, note)
-
-
-def _exactness(row: Row) -> Cell:
-    found = row.timing.measurement.delegate.get("sqnr_db") if row.timing else None
-    if not isinstance(found, (int, float)):
-        return Cell(ABSENT, tone="muted")
-    return Cell(decibels(found), hint="signal to error against float32 on the processor")
-
-
 ARTIFACT = Column("Artifact", _artifact, numeric=False)
 FORMAT = Column("Format", _format, numeric=False)
 RECIPE = Column("Recipe", _recipe, numeric=False)
 SIZE = Column("Size (of\u00a0fp32)", _size)
-SQNR = Column("SQNR", _sqnr)
-MAX_REL = Column("Max\u00a0rel. error", _max_rel)
-TOP1 = Column("Top-1 agreement", _top1)
-PARTITIONS = Column("XNNPACK partitions", _partitions)
-RUNNER = Column("Runner", _runner, numeric=False)
-LATENCY = Column("Latency, median", _latency)
+SQNR = Column("SQNR", _of_file(cells.sqnr_cell))
+MAX_REL = Column("Max\u00a0rel. error", _of_file(cells.relative_error_cell))
+TOP1 = Column("Top-1 agreement", _of_file(cells.agreement_cell))
+PARTITIONS = Column("XNNPACK partitions", _of_file(cells.partitions_cell))
+RUNNER = Column("Runner", _of_timing(cells.runner_cell), numeric=False)
+LATENCY = Column("Latency, median", _of_timing(cells.latency_cell, NOT_MEASURED))
 SPEED = Column("Against fp32", _speed)
-P90 = Column("Latency, p90", _p90)
-MEMORY = Column("Peak memory", _memory)
-STATUS = Column("Status", _status, numeric=False)
+P90 = Column("Latency, p90", _of_timing(cells.p90_cell))
+MEMORY = Column("Peak memory", _of_timing(cells.memory_cell))
+STATUS = Column("Status", _of_timing(cells.status_cell, NOT_MEASURED), numeric=False)
 MODEL = Column("Network or file", _measured_model, numeric=False)
 SETTING = Column("Setting", _setting, numeric=False)
-THROUGHPUT = Column("Throughput", _throughput)
-EXACTNESS = Column("SQNR", _exactness)
+THROUGHPUT = Column("Throughput", _of_timing(cells.throughput_cell))
+EXACTNESS = Column("SQNR", _of_timing(cells.exactness_cell))
 
 FILE_COLUMNS = (ARTIFACT, FORMAT, RECIPE, SIZE, SQNR, MAX_REL, TOP1, PARTITIONS)
 TIMING_COLUMNS = (ARTIFACT, RECIPE, RUNNER, LATENCY, SPEED, P90, MEMORY, STATUS)

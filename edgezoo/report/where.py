@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgezoo.measurement import Profile
+from edgezoo.report.blocks import (
+    Section,
+    figure_of,
+    html_table,
+    mark_link,
+    titled_section,
+)
 from edgezoo.report.data import ReportData
 from edgezoo.report.grouping import Grouping, Timing
 from edgezoo.report.icicle import icicle_plot
@@ -19,15 +26,8 @@ from edgezoo.report.profile import (
     share_of,
     shown_value,
 )
-from edgezoo.report.results import (
-    Section,
-    figure_of,
-    html_table,
-    mark_link,
-    titled_section,
-)
-from edgezoo.report.tables import Cell, Heading, Table
-from edgezoo.report.words import describe_setting, label_artifacts
+from edgezoo.report.table import Cell, Heading, Table
+from edgezoo.report.words import describe_setting, label_artifacts, label_timing
 
 SHOWN_OPS = 10
 SHOWN_KINDS = 8
@@ -50,7 +50,7 @@ def profile_section(data: ReportData, grouping: Grouping) -> Section | None:
         "They cost time themselves, so the latencies above are not from these runs.",
     )
     parts = (
-        _one(labels[timing.entry.name], setting, timing, profile, number)
+        _one(label_timing(timing, labels), setting, timing, profile, number)
         for number, (setting, timing, profile) in enumerate(profiled, start=1)
     )
     return titled_section("where", "Where the time goes", fragment(words, *parts))

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from edgezoo.measurement import Latency, Provenance
+from edgezoo.measurement import CORE_CHOICES, Latency, Provenance
 from edgezoo.report.data import ArtifactEntry
-from edgezoo.report.grouping import Group, Setting, Timing
+from edgezoo.report.grouping import Group, Setting, Timing, Way
 from edgezoo.types import Comparison
 
-FORMAT_NAMES = {"tflite": "TFLite", "onnx": "ONNX"}
+FORMAT_NAMES = {"tflite": "TFLite", "onnx": "ONNX", "pytorch": "PyTorch", "coreml": "Core ML"}
+ACCELERATOR_NAMES = {"cpu": "CPU", "gpu": "GPU delegate", "nnapi": "NNAPI"}
 FLOAT_RECIPE = "fp32"
 DOUBTFUL_TITLE = "Shown, but nothing is claimed from these numbers:"
 NO_NUMBER_TITLE = "Without a number, and therefore in no plot:"
@@ -27,12 +28,26 @@ PROVENANCE_NAMES: Mapping[Provenance, str] = {
     "imported": "imported numbers",
     "simulated": "a simulated phone",
 }
+DEVICE_WORDS: Mapping[Provenance, str] = {
+    "phone": "phone",
+    "host": "computer",
+    "gpu": "GPU",
+    "imported": "device with imported numbers",
+    "simulated": "simulated phone",
+}
+PROVENANCE_PLURALS: Mapping[Provenance, str] = {
+    "phone": "Phones",
+    "host": "Computers",
+    "gpu": "GPUs",
+    "imported": "Imported numbers",
+    "simulated": "Simulated phones",
+}
 PROVENANCE_HEADINGS: Mapping[Provenance, str] = {
-    "phone": "Measured on a phone",
+    "phone": "Measured on phones",
     "host": "Measured on a computer",
     "gpu": "Measured on a GPU",
     "imported": "Imported numbers",
-    "simulated": "Simulated phone",
+    "simulated": "Simulated phones",
 }
 REFERENCE_HEADINGS: Mapping[Provenance, str] = {
     **PROVENANCE_HEADINGS,
@@ -78,21 +93,45 @@ def _short(entry: ArtifactEntry) -> str:
 
 
 def label_timings(group: Group, labels: Mapping[str, str]) -> dict[str, str]:
-    """Mark to label; rows of one artifact are told apart by their runner and delegate."""
+    """Mark to label; rows of one artifact are told apart by their runner and accelerator.
+
+    ``labels`` are those of the report's artifacts; another file goes by its name.
+    """
     if group.setting.reference:
-        return {timing.mark: timing.measurement.title for timing in group.timings}
-    uses = Counter(timing.entry.name for timing in group.timings)
+        return {timing.mark: timing.name for timing in group.timings}
+    uses = Counter(timing.name for timing in group.timings)
     return {
-        timing.mark: labels[timing.entry.name]
-        if uses[timing.entry.name] == 1
-        else f"{labels[timing.entry.name]} ({_runner(timing)})"
+        timing.mark: label_timing(timing, labels)
+        + ("" if uses[timing.name] == 1 else f" ({describe_runner(timing)})")
         for timing in group.timings
     }
 
 
-def _runner(timing: Timing) -> str:
-    requested = timing.measurement.delegate.get("requested")
-    return timing.measurement.runner + (f", {requested}" if requested else "")
+def label_timing(timing: Timing, labels: Mapping[str, str]) -> str:
+    """The short label of the artifact that was measured, else its name."""
+    if timing.entry is None or timing.measurement.plan.reference is not None:
+        return timing.name
+    return labels[timing.entry.name]
+
+
+def describe_runner(timing: Timing) -> str:
+    """The runner and what it was asked to run on: "benchmark_model, gpu"."""
+    parts = (timing.measurement.runner, requested(timing), _duration(timing))
+    return ", ".join(part for part in parts if part)
+
+
+def requested(timing: Timing) -> str:
+    """What was to execute the file, in the runner's word, or in the plan's where it gave none."""
+    plan = timing.measurement.plan
+    word = timing.measurement.delegate.get("requested")
+    if word is None and plan.accelerator == "cpu":
+        return "" if plan.xnnpack else "cpu without XNNPACK"
+    return str(word or plan.accelerator)
+
+
+def _duration(timing: Timing) -> str:
+    seconds = timing.measurement.plan.sustained_s
+    return f"sustained over {seconds:g} s" if seconds > 0 else ""
 
 
 def float_sibling(entry: ArtifactEntry, entries: Iterable[ArtifactEntry]) -> ArtifactEntry | None:
@@ -108,14 +147,20 @@ def float_sibling(entry: ArtifactEntry, entries: Iterable[ArtifactEntry]) -> Art
 
 
 def float_timing(timing: Timing, group: Group) -> Timing | None:
-    """The float sibling's row in the same group, of the same runner and delegate."""
-    sibling = float_sibling(timing.entry, (t.entry for t in group.timings))
-    if sibling is timing.entry:
+    """The row of the fp32 file of the same model and format, of the same runner and accelerator."""
+    mine = timing.measurement
+    if mine.recipe == FLOAT_RECIPE:
         return None
     for other in group.timings:
-        if other.entry is sibling and _runner(other) == _runner(timing):
+        theirs = other.measurement
+        same = (theirs.model, theirs.format) == (mine.model, mine.format)
+        if same and theirs.recipe == FLOAT_RECIPE and _same_way(timing, other):
             return other
     return None
+
+
+def _same_way(one: Timing, other: Timing) -> bool:
+    return describe_runner(one) == describe_runner(other)
 
 
 def speed_ratio(timing: Timing, group: Group) -> SpeedRatio | None:
@@ -151,17 +196,50 @@ def describe_inputs(comparison: Comparison) -> str:
 
 
 def describe_setting(setting: Setting) -> str:
-    """One line: device, processor, threads (which are nothing to a GPU)."""
-    threads = "1 thread" if setting.threads == 1 else f"{setting.threads} threads"
-    if setting.reference and setting.provenance == "gpu":
-        threads = ""
-    parts = [setting.device, setting.cpu if setting.cpu != setting.device else "", threads]
+    """One line: device, processor, and what ran there."""
+    parts = [
+        setting.place,
+        setting.cpu if setting.cpu != setting.device else "",
+        "" if setting.reference and setting.provenance == "gpu" else describe_how(setting),
+    ]
     return " · ".join(part for part in parts if part)
+
+
+def describe_how(setting: Setting) -> str:
+    """Threads and cores of the processor, or the accelerator: "4 threads on big cores"."""
+    if setting.accelerator != "cpu":
+        return ACCELERATOR_NAMES.get(setting.accelerator, setting.accelerator)
+    return describe_threads(setting.threads, setting.cores)
+
+
+def describe_threads(threads: int, cores: str = "none") -> str:
+    """How many threads, and the cores where they were chosen: "4 threads on big cores"."""
+    words = "1 thread" if threads == 1 else f"{threads} threads"
+    named = f"{cores} cores" if cores in CORE_CHOICES else f"the cores of mask {cores}"
+    return words if cores == "none" else f"{words} on {named}"
+
+
+def describe_way(way: Way) -> str:
+    """One line: runner, accelerator, threads and cores, and for how long where that matters."""
+    accelerator = ACCELERATOR_NAMES.get(way.accelerator, way.accelerator)
+    if way.accelerator == "cpu":
+        accelerator = "CPU" if way.xnnpack else "CPU without XNNPACK"
+    threads = describe_threads(way.threads, way.cores) if way.accelerator == "cpu" else ""
+    sustained = f"sustained over {way.sustained_s:g} s" if way.sustained_s > 0 else ""
+    return " · ".join(part for part in (way.runner, accelerator, threads, sustained) if part)
 
 
 def describe_status(timing: Timing) -> str:
     """What a measurement came to, and why, in the runner's own words."""
+    failure = f" ({timing.failure_class})" if timing.failure_class else ""
+    message = describe_failure(timing)
+    return f"{timing.status}{failure}{f': {message}' if message else ''}"
+
+
+def describe_failure(timing: Timing) -> str:
+    """The evidence for the status; a fallback that the store calls a number is told as one."""
     measurement = timing.measurement
-    failure = f" ({measurement.failure_class})" if measurement.failure_class else ""
-    message = f": {measurement.message}" if measurement.message else ""
-    return f"{measurement.status}{failure}{message}"
+    if timing.fallback and measurement.status != "failed":
+        asked = measurement.plan.accelerator
+        return f"{asked} was asked for, but it ran on {timing.fallback}"
+    return measurement.message or ""

@@ -1,4 +1,4 @@
-"""The report's two files, each written whole: a temporary file, then a rename."""
+"""The report's three files, each written whole: a temporary file, then a rename."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ from pathlib import Path
 
 from edgezoo.errors import OutputError
 from edgezoo.report.data import ReportData
+from edgezoo.report.json_page import json_page
 from edgezoo.report.markdown import markdown_page
 from edgezoo.report.page import html_page
 from edgezoo.types import ReportFiles
 
 HTML_NAME = "report.html"
 MARKDOWN_NAME = "report.md"
+JSON_NAME = "report.json"
 
 
 def write_report(data: ReportData, out: Path) -> ReportFiles:
-    """Write ``report.html`` and ``report.md`` into the folder ``out``, which is made if absent.
+    """Write ``report.html``, ``.md`` and ``.json`` into the folder ``out``, made if absent.
 
     Raises ``OutputError`` where that is impossible; files of an earlier report then stay whole.
     """
-    html, markdown = html_page(data), markdown_page(data)
-    files = ReportFiles(html=out / HTML_NAME, markdown=out / MARKDOWN_NAME)
+    texts = html_page(data), markdown_page(data), json_page(data)
+    files = ReportFiles(out / HTML_NAME, out / MARKDOWN_NAME, out / JSON_NAME)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_whole(files.html, html)
-        write_whole(files.markdown, markdown)
+        for path, text in zip((files.html, files.markdown, files.json), texts, strict=True):
+            write_whole(path, text)
     except OSError as error:
         raise OutputError(
             f"The report cannot be written into {out} ({error.strerror}); "

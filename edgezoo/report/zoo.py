@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from edgezoo.errors import OutputError
+from edgezoo.report.blocks import Section, figure_of
 from edgezoo.report.markup import Html, breakable, element, fragment, headings
 from edgezoo.report.numbers import significant
 from edgezoo.report.page import document
-from edgezoo.report.plots import Figure, Plot, axis, base_layout, safe
-from edgezoo.report.results import Section, figure_of
+from edgezoo.report.plot_layout import Figure, Plot, axis, base_layout, safe
 from edgezoo.report.write import write_whole
 from edgezoo.types import ModelInfo
 

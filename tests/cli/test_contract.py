@@ -171,7 +171,7 @@ def test_run_then_report(cli: Cli, module: str, photos: Path) -> None:
     again = cli("report", "made", "--json")
     assert again.code == 0, again.err
     assert json.loads(again.out) == result["report"]
-    assert set(result["report"]) == {"html", "markdown"}
+    assert set(result["report"]) == {"html", "markdown", "json"}
     assert module in Path(result["report"]["html"]).read_text()
 
 

@@ -16,6 +16,7 @@ from edgezoo import list_models, plot_models
 from edgezoo.measurement import DeviceInfo, Measurement
 from edgezoo.report import ArtifactEntry, ReportData, write_report
 from edgezoo.types import GalleryPhoto
+from tests.report.fleet import fleet
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -73,6 +74,11 @@ def test_names_do_not_run(report_data: ReportData, tmp_path: Path) -> None:
     assert document.count('class="plot js-plotly-plot"') == 3
 
 
+def opened(page: Path) -> str:
+    """The page with all that is folded open from the start."""
+    return page.read_text(encoding="utf-8").replace("<details class", "<details open class")
+
+
 @pytest.fixture
 def crowded(
     make_entry: Callable[..., ArtifactEntry],
@@ -99,8 +105,14 @@ def crowded(
     return ReportData("crowded", tuple(entries), measurements, photos)
 
 
+@pytest.fixture
+def lab() -> ReportData:
+    """Three phones, two simulated ones, a computer and a GPU; everything that opens is open."""
+    return fleet()
+
+
 @pytest.mark.parametrize("width_px", [360, 1200])
-@pytest.mark.parametrize("name", ["report_data", "crowded"])
+@pytest.mark.parametrize("name", ["report_data", "crowded", "lab"])
 def test_nothing_is_wider_than_the_window(
     request: pytest.FixtureRequest, tmp_path: Path, name: str, width_px: int
 ) -> None:
@@ -109,7 +121,7 @@ def test_nothing_is_wider_than_the_window(
     frame = tmp_path / "frame.html"
     frame.write_text(
         f'<!DOCTYPE html><iframe style="width:{width_px}px;height:2000px" '
-        f'srcdoc="{html.escape(page.read_text(encoding="utf-8"))}"></iframe><script>'
+        f'srcdoc="{html.escape(opened(page))}"></iframe><script>'
         'onload = () => { const e = document.querySelector("iframe"), d = e.contentDocument;'
         'document.body.dataset.width = d.documentElement.scrollWidth + " of " + '
         "e.clientWidth; e.remove(); }</script>",
@@ -146,6 +158,31 @@ def test_tables_do_not_scroll_sideways(
     assert all(needed == given for needed, given in widths)
 
 
+@pytest.mark.parametrize("width_px", [390, 1280])
+def test_tables_of_a_lab_do_not_scroll_sideways(
+    lab: ReportData, tmp_path: Path, width_px: int
+) -> None:
+    """Neither those in sight nor those that open; conditions have most columns."""
+    page = write_report(lab, tmp_path).html
+    frame = tmp_path / "frame.html"
+    frame.write_text(
+        f'<!DOCTYPE html><iframe style="width:{width_px}px;height:2000px" '
+        f'srcdoc="{html.escape(opened(page))}"></iframe><script>onload = () => {{ '
+        'const d = document.querySelector("iframe").contentDocument; '
+        'const all = [...d.querySelectorAll(".scroll:has(table.main)")]; '
+        "const wide = all.filter(e => e.scrollWidth > e.clientWidth); "
+        "document.body.dataset.found = all.length + ' ' + wide.length + ' ' + "
+        "wide.map(e => e.getAttribute('aria-label')).join('; '); "
+        'document.querySelector("iframe").remove(); }</script>',
+        encoding="utf-8",
+    )
+    document, _ = browse(frame, tmp_path / "profile", "--window-size=1700,2100", "--dump-dom")
+    found = re.search(r'data-found="(\d+) (\d+) ([^"]*)"', document)
+    assert found is not None
+    assert int(found[1]) > 25
+    assert (found[2], found[3]) == ("0", "")
+
+
 @pytest.mark.parametrize(("options", "is_dark"), [((), False), ((DARK,), True)])
 def test_plots_follow_the_colour_scheme(
     report_data: ReportData, tmp_path: Path, options: tuple[str, ...], is_dark: bool
@@ -168,6 +205,65 @@ def test_page_is_not_blank_where_the_plot_is(report_data: ReportData, tmp_path: 
     colours = {colour: n for n, colour in picture.getcolors(1 << 24) or []}
     assert colours.get((0x1F, 0x6F, 0xC0), 0) > 100  # --series-1: TFLite
     assert colours.get((0xB4, 0x5F, 0x06), 0) > 100  # --series-2: ONNX
+
+
+def test_folded_plots_are_drawn_when_they_open(lab: ReportData, tmp_path: Path) -> None:
+    page = write_report(lab, tmp_path).html
+    closed, console = browse(page, tmp_path / "profile", "--dump-dom")
+    assert console == []
+    shown = closed.count('class="plot js-plotly-plot"')
+    assert shown == 6 + 1 + 4  # accuracy on phones, the computer, simulated phones
+    text = page.read_text(encoding="utf-8").replace(
+        "</body>",
+        "<script>onload = () => document.querySelectorAll('details')"
+        ".forEach(one => { one.open = true; })</script></body>",
+    )
+    page.write_text(text, encoding="utf-8")
+    document, console = browse(page, tmp_path / "profile", "--dump-dom")
+    assert console == []
+    drawn = document.count('class="plot js-plotly-plot"')
+    assert drawn == document.count(' data-figure="') > shown
+
+
+def test_a_mark_leads_into_what_is_folded(lab: ReportData, tmp_path: Path) -> None:
+    page = write_report(lab, tmp_path).html
+    text = page.read_text(encoding="utf-8")
+    check = (
+        "<script>onload = () => { location.hash = 'm100'; setTimeout(() => {"
+        "document.body.dataset.seen = document.getElementById('m100').checkVisibility() + ' ' + "
+        "document.querySelector('#m100 dl').checkVisibility(); }, 500); }</script></body>"
+    )
+    page.write_text(text.replace("</body>", check), encoding="utf-8")
+    document, _ = browse(page, tmp_path / "profile", "--dump-dom")
+    assert 'data-seen="true true"' in document
+
+
+@pytest.mark.parametrize(("width_px", "is_narrow"), [(390, True), (1280, False)])
+def test_names_in_the_accuracy_picture_fit_the_width(
+    lab: ReportData, tmp_path: Path, width_px: int, is_narrow: bool
+) -> None:
+    """The script takes the names that were placed for a phone where the plot is that narrow."""
+    text = write_report(lab, tmp_path).html.read_text(encoding="utf-8")
+    frame = tmp_path / "frame.html"
+    frame.write_text(
+        f'<!DOCTYPE html><iframe style="width:{width_px}px;height:2000px" '
+        f'srcdoc="{html.escape(text)}"></iframe><script>onload = () => {{ '
+        'const d = document.querySelector("iframe").contentDocument; '
+        'const plot = d.querySelector("#accuracy-phone-1"); '
+        "const names = plot.data[plot.data.length - 1]; "
+        "const same = JSON.stringify(names.text) === JSON.stringify(names.meta.narrow.text) && "
+        "JSON.stringify(names.textposition) === JSON.stringify(names.meta.narrow.textposition); "
+        'const title = plot.querySelector(".xtitle").getBoundingClientRect(); '
+        "const all = plot.getBoundingClientRect(); "
+        "document.body.dataset.found = same + ' ' + "
+        "(title.left >= all.left && title.right <= all.right); "
+        'document.querySelector("iframe").remove(); }</script>',
+        encoding="utf-8",
+    )
+    document, _ = browse(frame, tmp_path / "profile", "--window-size=1700,2100", "--dump-dom")
+    found = re.search(r'data-found="(\w+) (\w+)"', document)
+    assert found is not None
+    assert (found[1], found[2]) == (str(is_narrow).lower(), "true")
 
 
 def test_thumbnails_are_pictures(report_data: ReportData) -> None:

@@ -9,7 +9,8 @@ import pytest
 from edgezoo.measurement import Latency, Measurement, Plan, Provenance
 from edgezoo.report import ArtifactEntry, ReportData
 from edgezoo.report.grouping import PROVENANCES, group_measurements
-from edgezoo.report.tables import Cell, group_table, result_tables
+from edgezoo.report.table import Cell
+from edgezoo.report.tables import group_table, result_tables
 from edgezoo.report.verdict import verdicts
 from edgezoo.report.words import (
     PROVENANCE_HEADINGS,

@@ -14,7 +14,8 @@ from edgezoo.report import ArtifactEntry, QuantizationFacts, ReportData
 from edgezoo.report.grouping import Group, group_measurements
 from edgezoo.report.markup import json_script
 from edgezoo.report.page import html_page
-from edgezoo.report.plots import Plot, latency_plot, range_rule_plot, trade_off_plot
+from edgezoo.report.plot_layout import Plot
+from edgezoo.report.plots import latency_plot, range_rule_plot, trade_off_plot
 from edgezoo.report.style import COLOURS
 from edgezoo.report.words import label_artifacts, label_timings
 

@@ -109,6 +109,72 @@ def test_empty_folder(tmp_path: Path) -> None:
         read_report_data(tmp_path)
 
 
+def test_results_files_alone(folder: Path, report_data: ReportData) -> None:
+    data = read_report_data(folder / "results.jsonl")
+    assert (data.artifacts, data.gallery) == ((), ())
+    assert data.measurements == report_data.measurements
+    assert data.models == ("efficientnet_lite0",)
+
+
+def test_a_folder_of_results_only(tmp_path: Path, folder: Path, report_data: ReportData) -> None:
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    lines = (folder / "results.jsonl").read_text().splitlines(keepends=True)
+    (lab / "phone_1.jsonl").write_text("".join(lines[:1]))
+    (lab / "phone_2.jsonl").write_text("".join(lines[1:]))
+    assert read_report_data(lab).measurements == report_data.measurements
+
+
+def test_places_add_up_and_no_store_counts_twice(folder: Path, report_data: ReportData) -> None:
+    more = folder / "phones.jsonl"
+    first = report_data.measurements[0]
+    phone = dataclasses.replace(first.device, name="Pixel 7a", kind="phone")
+    line = dataclasses.replace(first, device=phone, provenance="phone")
+    more.write_text(json.dumps(to_json(line)) + "\n")
+    data = read_report_data(folder, folder / "results.jsonl", more, folder)
+    assert data.measurements == (*report_data.measurements, line)
+    assert len(data.artifacts) == 4
+
+
+def test_published_facts_are_looked_up_where_no_manifest_has_them(folder: Path) -> None:
+    found = {"efficientnet_lite0": {"top1": 1.0}}
+    alone = read_report_data(folder / "results.jsonl", published=lambda model: found.get(model, {}))
+    assert alone.published == found
+    assert read_report_data(folder, published=lambda model: found[model]).published != found
+
+
+def test_two_files_of_one_name(folder: Path, tmp_path: Path, report_data: ReportData) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    entry = report_data.artifacts[0]
+    manifest = manifest_json(entry, None)
+    path = other / f"{entry.name}.json"
+    path.write_text(json.dumps(manifest))
+    assert len(read_report_data(folder, other).artifacts) == 4, "the same content is one file"
+    path.write_text(json.dumps(manifest | {"sha256": "0" * 64}))
+    with pytest.raises(ArtifactError, match="one name and different content; report their folders"):
+        read_report_data(folder, other)
+
+
+def test_an_empty_store(tmp_path: Path) -> None:
+    (tmp_path / "none.jsonl").touch()
+    with pytest.raises(ArtifactError, match="no measurements"):
+        read_report_data(tmp_path / "none.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("count", "title"), [(4, "a, b, c, d"), (6, "a, b, c and 3 more networks")]
+)
+def test_titles_stay_short(tmp_path: Path, report_data: ReportData, count: int, title: str) -> None:
+    lines = [
+        dataclasses.replace(report_data.measurements[0], model=name, artifact=name)
+        for name in "abcdef"[:count]
+    ]
+    store = tmp_path / "results.jsonl"
+    store.write_text("".join(json.dumps(to_json(line)) + "\n" for line in lines))
+    assert read_report_data(store).title == title
+
+
 def edit(**changes: Any) -> Callable[[str], str]:
     return lambda text: json.dumps(json.loads(text) | changes)
 

@@ -404,7 +404,11 @@ def test_files_are_written_whole(report_data: ReportData, tmp_path: Path) -> Non
     files = write_report(report_data, tmp_path / "new" / "folder")
     assert files.html.read_text(encoding="utf-8") == html_page(report_data)
     assert files.markdown.read_text(encoding="utf-8") == markdown_page(report_data)
-    assert sorted(p.name for p in files.html.parent.iterdir()) == ["report.html", "report.md"]
+    assert sorted(p.name for p in files.html.parent.iterdir()) == [
+        "report.html",
+        "report.json",
+        "report.md",
+    ]
     assert stat.S_IMODE(files.html.stat().st_mode) == 0o644
 
 

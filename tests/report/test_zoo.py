@@ -8,7 +8,7 @@ import pytest
 
 import edgezoo
 from edgezoo.errors import OutputError
-from edgezoo.report.plots import Plot
+from edgezoo.report.plot_layout import Plot
 from edgezoo.report.zoo import frontier, write_zoo_page, zoo_page, zoo_plot, zoo_points
 from edgezoo.types import ModelInfo
 
