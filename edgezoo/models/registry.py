@@ -44,7 +44,7 @@ def _build(spec: ModelSpec, **options: Any) -> nn.Module:
         if options.get(name, least) < least:
             raise ValueError(f"{name}={options[name]} is less than {least}")
     module = spec.build(**options)
-    known = {"zoo_name": spec.name, "zoo_options": options}
+    known: dict[str, object] = {"zoo_name": spec.name, "zoo_options": options}
     if not hasattr(module, "default_input"):
         channels = options.get("in_channels", spec.input[1])
         known["default_input"] = (spec.input[0], channels, *spec.input[2:])

@@ -228,7 +228,8 @@ def module_preprocessing(module: nn.Module) -> Preprocessing:
     if isinstance(loaded, Preprocessing):
         return loaded
     if isinstance(name, str):
-        return preprocessing_of(get_model(name), module.zoo_options)
+        options: Any = module.zoo_options  # set beside the name
+        return preprocessing_of(get_model(name), options)
     return Preprocessing()
 
 

@@ -135,15 +135,16 @@ def unwrap(content: object, what: str) -> Checkpoint:
         raise WeightsError(
             f"{what} holds no state dict but {_describe(content)}; save the module's state_dict()"
         )
-    content = {key: as_tensor(value) for key, value in content.items()}
-    others = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
+    values = {str(key): as_tensor(value) for key, value in content.items()}
+    state = {key: value for key, value in values.items() if isinstance(value, Tensor)}
+    others = [key for key in values if key not in state]
     if others:
         shown = ", ".join(others[:10]) + (", …" if len(others) > 10 else "")
         raise WeightsError(
             f"{what} holds no plain state dict: {shown} are no tensors; "
             "save the module's state_dict()"
         )
-    return Checkpoint({str(key): value for key, value in content.items()}, tuple(wrapping))
+    return Checkpoint(state, tuple(wrapping))
 
 
 def _describe(content: object) -> str:

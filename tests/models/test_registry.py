@@ -74,7 +74,13 @@ def test_found_by_its_name(spec: ModelSpec) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["shufflenet_v1", "mnasnet_small", "efficientnet_b4", "nfnet_l0", "residual_attention_cifar_56"],
+    [
+        "shufflenet_v1",
+        "mnasnet_small",
+        "efficientnet_b4",
+        "nfnet_l0",
+        "residual_attention_cifar_56",
+    ],
 )
 def test_modules_know_their_input(name: str) -> None:
     spec = get_model(name)
