@@ -322,16 +322,18 @@ UNITS: Mapping[str, float] = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9}
 
 
 def parse_count(option: str, text: str | None) -> float | None:
-    """Read a count as people type it: ``300M``, ``1.5G``, ``5300000``.
+    """Read a count as people type it: ``300M``, ``1.5G``, ``5300000``, ``5,300,000``.
 
     Raises ``UsageError`` for anything else.
     """
     if text is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgb]?)", text.strip().lower().replace(",", ""))
+    # A comma stands between thousands only: "1,5M" is no 15 millions.
+    number = r"\d+(?:\.\d+)?|\d{1,3}(?:,\d{3})+"
+    found = re.fullmatch(rf"({number})\s*([kmgb]?)", text.strip().lower())
     if found is None:
         raise UsageError(f"{option} {text!r} is no count; write it as in 300M or 1.5G")
-    return float(found[1]) * UNITS[found[2]]
+    return float(found[1].replace(",", "")) * UNITS[found[2]]
 
 
 def parse_latencies(texts: Sequence[str] | None) -> dict[str, float]:

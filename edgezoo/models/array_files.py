@@ -54,14 +54,25 @@ def read_arrays(path: Path) -> dict[str, Tensor]:
         arrays, refused = _read_tree(path)
     tensors: dict[str, Tensor] = {}
     for name, array in arrays.items():
-        try:
-            tensors[name] = torch.from_numpy(np.array(array, array.dtype.newbyteorder("=")))
-        except TypeError:
+        tensor = as_tensor(array)
+        if isinstance(tensor, Tensor):
+            tensors[name] = tensor
+        else:
             refused.append(f"{name} ({array.dtype})")
     if refused:
         shown = ", ".join(refused[:10]) + (", …" if len(refused) > 10 else "")
         raise WeightsError(f"weights file {path} holds no plain numbers in {shown}; {ADVICE}")
     return tensors
+
+
+def as_tensor(value: object) -> object:
+    """Return a NumPy array of numbers as a tensor of its own, anything else as it is."""
+    if not isinstance(value, np.ndarray):
+        return value
+    try:
+        return torch.from_numpy(np.array(value, value.dtype.newbyteorder("=")))
+    except TypeError:
+        return value
 
 
 def _read_archive(path: Path) -> tuple[dict[str, Array], list[str]]:
@@ -171,6 +182,8 @@ class _ArraysOnly(pickle._Unpickler):  # in Python: the one in C reserves gigaby
 def _read_tree(path: Path) -> tuple[dict[str, Array], list[str]]:
     try:
         with path.open("rb") as file:
+            if file.peek(2)[:2] == b"PK":
+                raise zipfile.BadZipFile("the archive breaks off")
             flat = dict(_flatten(_ArraysOnly(file).load(), ()))
     except _NeedsCodeError as error:
         raise WeightsError(

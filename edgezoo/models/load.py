@@ -16,7 +16,7 @@ from edgezoo.models.resolve import preprocessing_of
 from edgezoo.models.sources import find_source
 from edgezoo.models.state_files import SUFFIXES, Checkpoint, read_state_file, strip_prefixes, unwrap
 from edgezoo.models.weights import load_checkpoint
-from edgezoo.types import LoadedWeights, ModelSpec, WeightsSource
+from edgezoo.types import LoadedWeights, ModelSpec, Preprocessing, WeightsSource
 
 AUTO = "auto"
 FLAVOURS = ("timm", "tf", "torchvision", "dm", "dm_timm")  # of all families
@@ -29,6 +29,8 @@ def load_weights(
     progress: Callable[[str], None] = lambda message: None,
 ) -> LoadedWeights:
     """Load weights into ``model`` in place, all or nothing, and return what they are.
+
+    A zoo module remembers how their photos are prepared, for the verbs that it is given to.
 
     ``source`` is a file, a published source of a zoo network (``timm``, ``torchvision``, ``pypi``, …)
     or a state dict in any naming of the table, recognised by its keys. ``flavour`` says what the
@@ -47,7 +49,10 @@ def load_weights(
     if published is not None and flavour == AUTO:
         options = {**options, **published.options}
     load_checkpoint(model, checkpoint, source=origin, naming=naming, options=options)
-    return LoadedWeights(origin, naming.name, options, _preprocessing(spec, published, options))
+    preprocessing = _preprocessing(model, spec, published, options)
+    if preprocessing is not None:
+        object.__setattr__(model, "preprocessing", preprocessing)  # neither layer nor tensor
+    return LoadedWeights(origin, naming.name, options, preprocessing)
 
 
 def _published(
@@ -100,8 +105,12 @@ def _choose(
 
 
 def _preprocessing(
-    spec: ModelSpec | None, published: WeightsSource | None, options: Mapping[str, Any]
-) -> Any:
+    model: nn.Module,
+    spec: ModelSpec | None,
+    published: WeightsSource | None,
+    options: Mapping[str, Any],
+) -> Preprocessing | None:
     if published is not None:
         return published.preprocessing
-    return None if spec is None else preprocessing_of(spec, options)
+    built: Any = getattr(model, "zoo_options", {})
+    return None if spec is None else preprocessing_of(spec, {**built, **options})

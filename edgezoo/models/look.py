@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from edgezoo.errors import UsageError
+from edgezoo.errors import EdgezooError, UsageError
 from edgezoo.models.registry import PUBLISHED_ONLY, get_model
 from edgezoo.models.resolve import (
     Options,
@@ -124,10 +124,12 @@ def _counts(module: nn.Module, shape: Shape, layers: bool) -> dict[str, Any]:
 @contextmanager
 def _running(name: str, shape: Shape) -> Iterator[None]:
     """Report as one sentence what a network's forward() raises on an input that it cannot take."""
+    given = "x".join(map(str, shape))
     try:
         yield
+    except EdgezooError as error:
+        raise UsageError(f"{name} does not run on an input of {given}: {error}") from error
     except Exception as error:  # the user's forward() may raise anything
-        given = "x".join(map(str, shape))
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UsageError(
             f"{name} does not run on an input of {given} ({type(error).__name__}: "
@@ -154,7 +156,8 @@ def choose(
     ``max_latency_ms`` bounds published latencies: a device is every one whose name starts with the
     given word (``pixel1``), and a network without a published number there is left out. ``top1``
     sorts the best on ImageNet first, everything else the smallest; ``latency`` takes the fastest
-    that is within the bounds. Raises ``UsageError`` for a device or an order that does not exist.
+    that is within the bounds. Raises ``UsageError`` for a device or an order that does not exist and
+    for a ``min_top1`` that is no percentage.
     """
     infos, devices = tuple(infos), max_latency_ms or {}
     known = sorted({device for info in infos for device in latencies_ms(info)})
@@ -166,6 +169,8 @@ def choose(
             )
     if sort not in (None, *SORTINGS):
         raise UsageError(f"no order is called {sort!r}; choose from {', '.join(SORTINGS)}")
+    if min_top1 is not None and not 0 <= min_top1 <= 100:
+        raise UsageError(f"a top-1 of {min_top1} is no percentage; give one from 0 to 100")
     chosen = [
         info
         for info in infos

@@ -8,7 +8,7 @@ the exact counts are literals that the tests prove.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 FAMILIES = (shufflenet, mnasnet, efficientnet, nfnet, residual_attention)
+# Options that every family's builder has, with their least values.
+LEAST: Mapping[str, int] = {"num_classes": 0, "in_channels": 1}
 
 
 def _by_name(specs: Iterable[ModelSpec]) -> Mapping[str, ModelSpec]:
@@ -28,14 +30,26 @@ def _by_name(specs: Iterable[ModelSpec]) -> Mapping[str, ModelSpec]:
     for spec in specs:
         if spec.name in table:
             raise ValueError(f"two networks are registered as {spec.name}")
-        table[spec.name] = replace(spec, build=partial(_build, spec.build, spec.name))
+        table[spec.name] = replace(spec, build=partial(_build, spec))
     return table
 
 
-def _build(build: Callable[..., nn.Module], name: str, **options: Any) -> nn.Module:
-    """Build a network that knows its name, so that named weights can be found for it."""
-    module = build(**options)
-    object.__setattr__(module, "zoo_name", name)  # no layer and no tensor, so nothing to register
+def _build(spec: ModelSpec, **options: Any) -> nn.Module:
+    """Build a network that knows its name, its options and its input.
+
+    Named weights can be found for it, and its photos be prepared. Raises ``ValueError`` for options
+    that it cannot be built with.
+    """
+    for name, least in LEAST.items():
+        if options.get(name, least) < least:
+            raise ValueError(f"{name}={options[name]} is less than {least}")
+    module = spec.build(**options)
+    known: dict[str, object] = {"zoo_name": spec.name, "zoo_options": options}
+    if not hasattr(module, "default_input"):
+        channels = options.get("in_channels", spec.input[1])
+        known["default_input"] = (spec.input[0], channels, *spec.input[2:])
+    for name, value in known.items():
+        object.__setattr__(module, name, value)  # no layer and no tensor, so nothing to register
     return module
 
 

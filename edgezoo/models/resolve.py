@@ -218,6 +218,21 @@ def preprocessing_of(spec: ModelSpec, options: Mapping[str, Any]) -> Preprocessi
     return spec.preprocessing
 
 
+def module_preprocessing(module: nn.Module) -> Preprocessing:
+    """Return how the photos of a built module are prepared.
+
+    The weights that ``load_weights`` put into it decide, else what it was built as; of a module from
+    outside the zoo nothing is known.
+    """
+    loaded, name = getattr(module, "preprocessing", None), getattr(module, "zoo_name", None)
+    if isinstance(loaded, Preprocessing):
+        return loaded
+    if isinstance(name, str):
+        options: Any = module.zoo_options  # set beside the name
+        return preprocessing_of(get_model(name), options)
+    return Preprocessing()
+
+
 def build(spec: ModelSpec, options: Options) -> nn.Module:
     """Build the network; a value that the builder refuses is the user's mistake."""
     try:
@@ -273,7 +288,7 @@ def _load_user_model(
         name=name.replace(":", "."),
         module=_freeze(module.float()),
         origin=Origin(name, used, _sha256(module), seed, shape),
-        preprocessing=resize_preprocessing(Preprocessing(), shape),
+        preprocessing=resize_preprocessing(module_preprocessing(module), shape),
         labels=None,
     )
 

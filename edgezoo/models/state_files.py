@@ -16,12 +16,15 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from edgezoo.errors import WeightsError
-from edgezoo.models.array_files import read_arrays
+from edgezoo.models.array_files import as_tensor, read_arrays
 
 SUFFIXES = (".pth", ".pt", ".safetensors", ".npz")
 # Keys under which training scripts wrap a state dict. The averaged weights come first: where a
 # checkpoint has both, the published accuracy is theirs (timm reads such files the same way).
-WRAPPERS = ("state_dict_ema", "model_ema", "ema_state_dict", "state_dict", "model", "net")
+WRAPPERS = (
+    *("state_dict_ema", "model_ema", "ema_state_dict", "ema"),
+    *("state_dict", "model_state_dict", "model", "net"),
+)
 # What DataParallel, Lightning and torch.compile put in front of every name.
 PREFIXES = ("module.", "model.", "net.", "_orig_mod.")
 AVERAGED = (
@@ -72,7 +75,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise WeightsError(
-            f"weights file {path} is damaged or no safetensors file ({_first_line(error)}); "
+            f"weights file {path} is damaged or no safetensors file ({_reason(error)}); "
             "download it again"
         ) from error
 
@@ -98,14 +101,19 @@ def _read_torch(path: Path) -> object:
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
     return WeightsError(
-        f"weights file {path} is damaged or no PyTorch file ({_first_line(error)}); "
+        f"weights file {path} is damaged or no PyTorch file ({_reason(error)}); "
         "download or save it again"
     )
 
 
-def _first_line(error: object) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].strip().rstrip(".")[:160] if lines else type(error).__name__
+def _reason(error: Exception) -> str:
+    """Return the first sentence that an error says of the file itself.
+
+    torch's unpickler puts advice in front of it, to load the file all the same.
+    """
+    text = str(error).rpartition("WeightsUnpickler error:")[2].strip()
+    sentence = re.split(r"\.\s|\n", text)[0].strip().rstrip(".")[:160]
+    return sentence if " " in sentence else type(error).__name__  # a bare key tells nothing
 
 
 # --------------------------------------------------------------------------- wrappings
@@ -114,7 +122,7 @@ def _first_line(error: object) -> str:
 def unwrap(content: object, what: str) -> Checkpoint:
     """Return the state dict inside ``content``; ``what`` names it in the message.
 
-    Raises ``WeightsError`` where there is none.
+    NumPy's arrays become tensors. Raises ``WeightsError`` where there is none.
     """
     wrapping: list[str] = []
     while isinstance(content, Mapping):
@@ -127,14 +135,16 @@ def unwrap(content: object, what: str) -> Checkpoint:
         raise WeightsError(
             f"{what} holds no state dict but {_describe(content)}; save the module's state_dict()"
         )
-    others = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
+    values = {str(key): as_tensor(value) for key, value in content.items()}
+    state = {key: value for key, value in values.items() if isinstance(value, Tensor)}
+    others = [key for key in values if key not in state]
     if others:
         shown = ", ".join(others[:10]) + (", …" if len(others) > 10 else "")
         raise WeightsError(
             f"{what} holds no plain state dict: {shown} are no tensors; "
             "save the module's state_dict()"
         )
-    return Checkpoint({str(key): value for key, value in content.items()}, tuple(wrapping))
+    return Checkpoint(state, tuple(wrapping))
 
 
 def _describe(content: object) -> str:

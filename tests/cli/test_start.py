@@ -11,6 +11,7 @@ import pytest
 
 import edgezoo
 from edgezoo.cli.options import parse_count, parse_latencies, parse_options
+from edgezoo.errors import UsageError
 from tests.cli.command import SHAPE, Cli
 
 HEAVY = ("torch", "numpy", "onnx", "onnxruntime", "ai_edge_litert", "PIL", "plotly", "scipy")
@@ -206,6 +207,12 @@ def test_progress_says_which_weights(cli: Cli, refused: Callable[..., str], tmp_
 )
 def test_counts_as_people_type_them(text: str, count: float) -> None:
     assert parse_count("--max-macs", text) == count
+
+
+@pytest.mark.parametrize("text", ["1,5M", "1,23,456", "-1", "nan", "M", "1.5.0", "3GB"])
+def test_texts_that_are_no_counts(text: str) -> None:
+    with pytest.raises(UsageError, match=f"--max-macs '{text}' is no count"):
+        parse_count("--max-macs", text)
 
 
 def test_latencies_as_people_type_them() -> None:

@@ -108,7 +108,9 @@ def test_the_shuffle_of_megvii() -> None:
     assert loaded.naming == "megvii"
     assert loaded.preprocessing is not None
     assert loaded.preprocessing.channel_order == "bgr"
+    assert load_model(right, weights=None).preprocessing == loaded.preprocessing
     bare = build(SHUFFLE, shuffle="megvii").state_dict()
+    assert edgezoo.load_weights(right, bare).preprocessing == loaded.preprocessing
     assert edgezoo.load_weights(right, bare, flavour="megvii").naming == "megvii"
     with pytest.raises(WeightsError, match="shuffle=megvii"):
         edgezoo.load_weights(module, bare, flavour="megvii")

@@ -6,7 +6,7 @@ import pytest
 
 import edgezoo
 from edgezoo.errors import UsageError
-from edgezoo.models.look import choose, latencies_ms, top1_of
+from edgezoo.models.look import choose, latencies_ms, model_info, top1_of
 from edgezoo.types import ModelInfo
 
 
@@ -67,6 +67,18 @@ def test_another_input_size_is_another_network() -> None:
 def test_unknown_devices_list_the_known_ones() -> None:
     with pytest.raises(UsageError, match="'nokia'; choose from pixel1, pixel1_gpu, pixel4"):
         choose(ALL, max_latency_ms={"nokia": 1.0})
+
+
+@pytest.mark.parametrize("percent", [-1.0, 100.5, float("nan")])
+def test_no_percentages(percent: float) -> None:
+    with pytest.raises(UsageError, match=r"top-1 of \S+ is no percentage"):
+        choose(ALL, min_top1=percent)
+
+
+def test_inputs_that_are_too_small_are_refused_in_one_sentence() -> None:
+    message = "residual_attention_56 does not run on an input of 1x3x8x8: a map of 1x1 is too small"
+    with pytest.raises(UsageError, match=message):
+        model_info("residual_attention_56", (1, 3, 8, 8))
 
 
 def test_the_zoo_within_bounds() -> None:

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from edgezoo.errors import ModelNotFoundError
 from edgezoo.models.registry import ALIASES, MODELS, PUBLISHED_ONLY, get_model, list_models
@@ -69,6 +70,30 @@ def test_names_follow_the_pattern() -> None:
 def test_found_by_its_name(spec: ModelSpec) -> None:
     assert get_model(spec.name) is spec
     assert spec.input == (1, 3, spec.preprocessing.size, spec.preprocessing.size)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "shufflenet_v1",
+        "mnasnet_small",
+        "efficientnet_b4",
+        "nfnet_l0",
+        "residual_attention_cifar_56",
+    ],
+)
+def test_modules_know_their_input(name: str) -> None:
+    spec = get_model(name)
+    with torch.device("meta"):
+        module = spec.build(in_channels=5)
+    assert module.default_input == (1, 5, *spec.input[2:])
+
+
+@pytest.mark.parametrize("name", ["shufflenet_v1", "nfnet_l0", "residual_attention_56"])
+@pytest.mark.parametrize(("option", "value"), [("num_classes", -1), ("in_channels", 0)])
+def test_impossible_options(name: str, option: str, value: int) -> None:
+    with pytest.raises(ValueError, match=f"{option}={value} is less than"):
+        get_model(name).build(**{option: value})
 
 
 @pytest.mark.parametrize("alias", ALIASES)

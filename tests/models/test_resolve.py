@@ -167,6 +167,7 @@ def test_megvii_weights_want_other_photos(tmp_path: Path) -> None:
         ({"num_classes": "ten"}, "num_classes=ten of .* is no whole number; the default is num_cl"),
         ({"num_classes": True}, "is no whole number"),
         ({"shuffle": "other"}, "shuffle='other' is not one of paper, megvii"),
+        ({"num_classes": -1}, "cannot be built: num_classes=-1 is less than 0"),
     ],
 )
 def test_wrong_options(options: dict[str, object], message: str) -> None:
@@ -248,6 +249,18 @@ def test_module_objects_are_copied(user_module: str) -> None:
     for target in (module, f"{user_module}:built"):
         with pytest.raises(WeightsError, match="cannot draw random weights"):
             load_model(target, weights="random", input=SHAPE)
+
+
+def test_zoo_modules_know_how_their_photos_are_prepared() -> None:
+    name = "shufflenet_v1_g3_x0_25"
+    fresh, megvii = get_model(name).build(), get_model(name).build(shuffle="megvii")
+    assert load_model(fresh, weights=None).preprocessing == get_model(name).preprocessing
+    assert load_model(megvii, weights=None).preprocessing.channel_order == "bgr"
+    wide = get_model("residual_attention_cifar_92_wide").build()
+    assert load_model(wide, weights=None).preprocessing.std == (255.0, 255.0, 255.0)
+    lite = get_model("efficientnet_lite0").build(flavour="tf")
+    larger = load_model(lite, weights=None, input=(1, 3, 448, 448)).preprocessing
+    assert (larger.size, larger.mean) == (448, (127.0, 127.0, 127.0))
 
 
 def test_factory_with_a_file(user_module: str, tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ def write(path: Path, content: Any) -> None:
         (".pt", lambda state: {"state_dict": prefixed(state), "epoch": 3}),
         (".pth", lambda state: {"model": state}),
         (".pth", lambda state: {"net": state, "acc": 91.2, "epoch": 3}),
+        (".pt", lambda state: {"model_state_dict": state, "optimizer_state_dict": {}, "loss": 0.1}),
+        (".pt", lambda state: {"model": {}, "ema": state}),
         (".pth", lambda state: {"state_dict": {}, "state_dict_ema": prefixed(state)}),
         (".pth", lambda state: {"model": prefixed(state, "module._orig_mod.")}),
         (".pth", lambda state: {"state_dict": prefixed(state, "model."), "hyper": {"lr": 0.1}}),
@@ -96,6 +98,18 @@ def test_what_was_around_is_kept() -> None:
 # ------------------------------------------------------------------------- damaged files
 
 
+def test_arrays_instead_of_tensors() -> None:
+    state = small().state_dict()
+    swapped = {
+        key: value.astype(value.dtype.newbyteorder()) for key, value in as_numpy(state).items()
+    }
+    for arrays in (as_numpy(state), swapped):
+        found = unwrap({"state_dict": arrays}, "the mapping").state
+        assert all(torch.equal(found[key], value) for key, value in state.items())
+    with pytest.raises(WeightsError, match="name are no tensors"):
+        unwrap({**as_numpy(state), "name": np.array(["a"])}, "the mapping")
+
+
 @pytest.mark.parametrize("legacy", [False, True])
 def test_truncated_torch_files(tmp_path: Path, legacy: bool) -> None:
     whole, path = tmp_path / "whole.pth", tmp_path / "cut.pth"
@@ -126,6 +140,14 @@ def test_truncated_archives(tmp_path: Path, content: bytes) -> None:
         path.write_bytes(content[:length])
         with pytest.raises(WeightsError, match=r"cut\.npz (is damaged|needs to run code)"):
             read_state_file(path)
+
+
+def test_a_truncated_archive_says_so(tmp_path: Path) -> None:
+    (tmp_path / "cut.npz").write_bytes(npz_bytes(False)[:-40])
+    with pytest.raises(
+        WeightsError, match=r"no NumPy archive \(the archive breaks off\); download"
+    ):
+        read_state_file(tmp_path / "cut.npz")
 
 
 @pytest.mark.parametrize("length", [0, 4, 50, -1])
@@ -182,6 +204,16 @@ def save_evil(path: Path, trace: Path) -> None:
     else:
         objects = np.array([Payload(trace)], dtype=object)
         np.savez(path, weight=np.ones(2), extra=objects, other=objects)
+
+
+def test_code_in_a_bare_pickle(tmp_path: Path) -> None:
+    """torch's own message ends in the advice to load it all the same, which is not passed on."""
+    path, trace = tmp_path / "bare.pth", tmp_path / "was_run"
+    path.write_bytes(pickle.dumps({"weight": Payload(trace)}, protocol=4))
+    message = r"bare\.pth is damaged or no PyTorch file \(Unsupported operand \d+\); download"
+    with pytest.raises(WeightsError, match=message):
+        read_state_file(path)
+    assert not trace.exists()
 
 
 @pytest.mark.parametrize(
