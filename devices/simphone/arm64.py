@@ -144,21 +144,23 @@ def install(emulator: Emulator, root: Path) -> str:
 
 def cpuinfo(profile: Profile) -> str:
     """Return /proc/cpuinfo of an Arm phone; runtimes end with a crash where they find another's."""
-    blocks, core = [], 0
-    for cluster in profile.clusters:
-        large = cluster.capacity == max(other.capacity for other in profile.clusters)
-        for core in range(core, core + cluster.cores):
-            blocks.append(
-                f"processor\t: {core}\n"
-                "BogoMIPS\t: 38.40\n"
-                f"Features\t: {FEATURES}\n"
-                "CPU implementer\t: 0x41\n"
-                "CPU architecture: 8\n"
-                "CPU variant\t: 0x1\n"
-                f"CPU part\t: {LARGE_CORE if large else SMALL_CORE}\n"
-                "CPU revision\t: 0\n"
-            )
-        core += 1
+    largest = max(cluster.capacity for cluster in profile.clusters)
+    parts = [
+        LARGE_CORE if cluster.capacity == largest else SMALL_CORE
+        for cluster in profile.clusters
+        for _ in range(cluster.cores)
+    ]
+    blocks = [
+        f"processor\t: {core}\n"
+        "BogoMIPS\t: 38.40\n"
+        f"Features\t: {FEATURES}\n"
+        "CPU implementer\t: 0x41\n"
+        "CPU architecture: 8\n"
+        "CPU variant\t: 0x1\n"
+        f"CPU part\t: {part}\n"
+        "CPU revision\t: 0\n"
+        for core, part in enumerate(parts)
+    ]
     return "\n".join((*blocks, f"Hardware\t: {profile.soc} (simulated)\n"))
 
 
