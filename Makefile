@@ -17,8 +17,8 @@ demo: $(VENV)/.installed   ## the main job on real weights and real photos
 	$(BIN)/python -m benchmarks.demo_photos demo/photos
 	$(BIN)/edgezoo run efficientnet_lite0 --weights default --samples demo/photos --out demo/out
 
-test: $(VENV)/.installed   ## everything but the slow tests
-	$(BIN)/python -m pytest -q -m "not slow"
+test: $(VENV)/.installed   ## everything but the slow tests and emulation
+	$(BIN)/python -m pytest -q -m "not slow and not emulator"
 
 slow: $(VENV)/.installed   ## the slow tests too
 	$(BIN)/python -m pytest -q

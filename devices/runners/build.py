@@ -113,12 +113,17 @@ def _host_compiler() -> Compiler:
     return Compiler((found,), f"{platform.system().lower()}-{platform.machine()}")
 
 
-def _zig_compiler() -> Compiler:
+def zig_command() -> tuple[str, ...] | None:
+    """Return how zig is started here: the wheel ``ziglang``, else ``zig`` on the PATH, or neither."""
     if importlib.util.find_spec("ziglang") is not None:
-        command: tuple[str, ...] = (sys.executable, "-m", "ziglang")
-    elif (found := shutil.which("zig")) is not None:
-        command = (found,)
-    else:
+        return (sys.executable, "-m", "ziglang")
+    found = shutil.which("zig")
+    return None if found is None else (found,)
+
+
+def _zig_compiler() -> Compiler:
+    command = zig_command()
+    if command is None:
         raise UsageError("zig is not installed; run pip install ziglang")
     return Compiler((*command, "cc", "-target", ZIG_TARGET), "linux-aarch64")
 

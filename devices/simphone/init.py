@@ -65,22 +65,39 @@ def bind(source: str, target: str, *extra: int) -> None:
         mount(None, target, None, BIND | REMOUNT | flags | sum(extra))
 
 
-def new_namespaces(uid: int, gid: int) -> None:
-    """Leave this machine's namespaces; user and group become the phone's ``shell``."""
-    flags = NEWUSER | NEWNS | NEWPID | NEWUTS | NEWIPC
-    check(libc.unshare(flags), "unshare")
+def new_namespaces(flags: int, user: int) -> None:
+    """Leave this machine's namespaces; the user and the group become ``user``."""
+    uid, gid = os.getuid(), os.getgid()
+    check(libc.unshare(NEWUSER | NEWNS | flags), "unshare")
     for name, text in (
         ("setgroups", "deny"),
-        ("uid_map", f"{SHELL_UID} {uid} 1"),
-        ("gid_map", f"{SHELL_UID} {gid} 1"),
+        ("uid_map", f"{user} {uid} 1"),
+        ("gid_map", f"{user} {gid} 1"),
     ):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
+    mount(None, "/", None, RECURSIVE | PRIVATE)
+
+
+def add_program_rules(rules: list[str]) -> None:
+    """Tell the kernel what starts programs of other kinds, in this user namespace and those below.
+
+    The rules are root's, so they get a namespace around the phone's. They last as long as their
+    file system is mounted, which is over /sys, because nobody looks there any more.
+    """
+    new_namespaces(0, 0)
+    try:
+        mount("binfmt_misc", "/sys", "binfmt_misc")
+    except OSError as error:
+        reason = f"binfmt_misc in a user namespace, from Linux 6.7 on: {error.strerror}"
+        raise OSError(error.errno, reason) from error
+    for rule in rules:
+        with open("/sys/register", "w") as file:
+            file.write(rule)
 
 
 def mount_tree(root: str, host: list[str]) -> None:
     """Turn the phone's folder into a file system: host libraries, devices, faked kernel files."""
-    mount(None, "/", None, RECURSIVE | PRIVATE)
     mount(root, root, None, BIND | RECURSIVE)
     for folder in host:
         bind(folder, root + folder, READ_ONLY)
@@ -106,7 +123,9 @@ def mount_tree(root: str, host: list[str]) -> None:
 
 def enter(settings: Settings, channel: socket.socket) -> None:
     """Return in process 1 of the phone; the one that was started stays outside and waits."""
-    new_namespaces(os.getuid(), os.getgid())
+    if settings["program_rules"]:
+        add_program_rules(settings["program_rules"])
+    new_namespaces(NEWPID | NEWUTS | NEWIPC, SHELL_UID)
     daemon = os.getppid()
     child = os.fork()
     if child == 0:

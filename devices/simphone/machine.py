@@ -52,14 +52,19 @@ class Command:
 class Machine:
     """The running part of a phone, from boot to shut-down."""
 
-    def __init__(self, tree: Tree, on_reboot: Callable[[], None]) -> None:
-        """Boot; raises ``BenchmarkError`` where this machine does not let a phone be isolated."""
+    def __init__(
+        self, tree: Tree, on_reboot: Callable[[], None], program_rules: tuple[str, ...] = ()
+    ) -> None:
+        """Boot; ``program_rules`` are for the kernel's binfmt_misc, and hold on the phone only.
+
+        Raises ``BenchmarkError`` where this machine does not let a phone be isolated.
+        """
         self._on_reboot = on_reboot
         self._commands: dict[int, Command] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._channel, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        settings = _settings(tree)
+        settings = {**_settings(tree), "program_rules": program_rules}
         with other:
             os.set_inheritable(other.fileno(), True)
             self._process = subprocess.Popen(

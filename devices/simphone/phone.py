@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from edgezoo.devices.simphone import auth, root, services, trees
+from edgezoo.devices.simphone import arm64, auth, root, services, trees
 from edgezoo.devices.simphone.conditions import PROFILES, Conditions, Profile
 from edgezoo.devices.simphone.faults import Faults, ProgramFault, script_settings
 from edgezoo.devices.simphone.link import Link
@@ -37,7 +37,8 @@ class SimulatedPhone:
     ``features`` are those that it tells the server; without ``shell_v2`` it is an old phone, whose
     commands have no exit code. ``asks_for_keys`` makes it check the server's RSA key, which it
     accepts when first offered. ``isolated`` says whether commands get namespaces of their own:
-    ``None`` takes them where this machine allows it, and ``tier`` tells what became of it.
+    ``None`` takes them where this machine allows it, and ``tier`` tells what became of it. A phone
+    whose profile has the ABI ``arm64-v8a`` executes such programs, by emulation where it must.
     """
 
     def __init__(
@@ -51,7 +52,10 @@ class SimulatedPhone:
         asks_for_keys: bool = True,
         isolated: bool | None = None,
     ) -> None:
-        """``port`` 0 takes a free one; with a ``server`` the phone plugs itself in when it starts."""
+        """``port`` 0 takes a free one; with a ``server`` the phone plugs itself in when it starts.
+
+        Raises what ``arm64.emulator_for`` does.
+        """
         self.profile, self.features = profile, features
         self.asks_for_keys, self.server = asks_for_keys, server
         self.name = f"SIM{number:04d}"
@@ -61,6 +65,8 @@ class SimulatedPhone:
         self.userland = root.find_userland()
         self.boots = 0
         self.port, self._isolated = port, isolated
+        self._emulator = arm64.emulator_for(profile.abi, isolated)
+        self._program_rules: tuple[str, ...] = ()
         self._keys: set[tuple[int, int]] = set()
         self._connections: dict[Connection, threading.Thread] = {}
         self._lock = threading.RLock()
@@ -130,6 +136,7 @@ class SimulatedPhone:
         commands = (
             "mksh and toybox" if self.userland.android else "this machine's shell and commands"
         )
+        commands += "" if self._emulator is None else f"; {arm64.ABI} by emulation"
         complete = self.tree.isolated and self.userland.android
         return f"{'full' if complete else 'reduced'} ({isolation}; {commands})"
 
@@ -139,24 +146,27 @@ class SimulatedPhone:
         thread.start()
 
     def _first_boot(self, folder: Path) -> None:
-        if self._isolated is None:
+        if self._isolated is None and self._emulator is None:
             try:
                 return self._build(folder, True)
             except BenchmarkError:
                 shutil.rmtree(folder / "root")
                 return self._build(folder, False)
-        return self._build(folder, self._isolated)
+        return self._build(folder, self._isolated is not False)
 
     def _build(self, folder: Path, isolated: bool) -> None:
         self.tree = root.build(folder, self.userland, isolated)
-        trees.write_profile(self.tree.root, self.profile, self.name, "glibc")
+        libc = "glibc" if self._emulator is None else "bionic (emulated)"
+        trees.write_profile(self.tree.root, self.profile, self.name, libc)
+        if self._emulator is not None:
+            self._program_rules = (arm64.install(self._emulator, self.tree.root),)
         self._write_state()
         self._boot()
 
     def _boot(self) -> None:
         trees.write_boot(self.tree.root)
         self._booted = time.monotonic()
-        self.machine = Machine(self.tree, lambda: self.reboot(wait=False))
+        self.machine = Machine(self.tree, lambda: self.reboot(wait=False), self._program_rules)
         self.boots += 1
         self.machine.pace(self.conditions.speed)
 

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgezoo.devices.simphone import arm64
 from edgezoo.devices.simphone.conditions import SIMULATED, Cluster, Conditions, Profile
 
 CPU = "sys/devices/system/cpu"
@@ -108,6 +109,8 @@ def cpuinfo(profile: Profile) -> str:
 
     Runtimes read it to choose their kernels, and what they choose must run on this machine.
     """
+    if arm64.emulated(profile.abi):
+        return arm64.cpuinfo(profile)
     try:
         first = Path("/proc/cpuinfo").read_text(errors="replace").partition("\n\n")[0]
     except OSError:

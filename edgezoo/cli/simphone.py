@@ -33,7 +33,8 @@ def simphone(
     abi: Annotated[
         str | None,
         typer.Option(
-            help="What the phones claim to execute; else this machine's.", show_default=False
+            help="What the phones claim to execute, and arm64-v8a they do; else this machine's.",
+            show_default=False,
         ),
     ] = None,
     port: Annotated[
