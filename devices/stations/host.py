@@ -98,7 +98,7 @@ def cores_for(choice: str, clusters: Sequence[Cluster], allowed: Sequence[int]) 
             f"give all or a mask such as {1 << allowed[0]:x}"
         )
     mask = core_mask(choice, clusters, max(allowed) + 1) or 0
-    wanted = {core for core in range(max(allowed) + 1) if mask >> core & 1}
+    wanted = {core for core in range(mask.bit_length()) if mask >> core & 1}
     barred = sorted(wanted - set(allowed))
     if choice != "all" and barred:
         raise UsageError(
