@@ -13,8 +13,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edgezoo.devices.curve import settled_windows
 from edgezoo.devices.statistics import CONFIDENCE, RESAMPLES
-from edgezoo.measurement import Change, ChangeVerdict, Measurement, ReferenceSetting
+from edgezoo.measurement import (
+    Change,
+    ChangeVerdict,
+    Measurement,
+    ProcessSamples,
+    ReferenceSetting,
+)
 
 # Fewer than this say nothing about the differences between processes.
 FEWEST_PROCESSES = 3
@@ -34,6 +41,8 @@ class Setting:
     threads: int
     accelerator: str
     cores: str
+    xnnpack: bool
+    sustained: bool
     reference: ReferenceSetting | None
 
 
@@ -51,6 +60,8 @@ def setting_of(measurement: Measurement) -> Setting:
         plan.threads,
         plan.accelerator,
         plan.cores,
+        plan.xnnpack,
+        plan.sustained_s > 0,
         plan.reference,
     )
 
@@ -129,8 +140,16 @@ def _unusable(group: Sequence[Measurement]) -> str:
 def _medians(group: Sequence[Measurement]) -> NDArray[np.float64]:
     """Return the process medians of all measurements that give a number."""
     usable = [m for m in group if m.status in ("ok", "unstable")]
-    medians = [process.median_ms for m in usable for process in m.processes]
+    medians = [process.median_ms for m in usable for process in _counting(m)]
     return np.array([value for value in medians if value is not None], np.float64)
+
+
+def _counting(measurement: Measurement) -> Sequence[ProcessSamples]:
+    """Return the processes that the latency is taken from; of a sustained one the settled windows."""
+    processes = measurement.processes
+    if measurement.plan.sustained_s > 0:
+        return processes[-settled_windows(len(processes)) :]
+    return processes
 
 
 def _ratio(

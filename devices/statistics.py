@@ -103,6 +103,20 @@ def summarize_aggregates(processes: Sequence[ProcessSamples], seed: int) -> Late
     )
 
 
+def latency_of(processes: Sequence[ProcessSamples], seed: int) -> Latency:
+    """Return the published statistics of processes, with or without samples."""
+    if all(process.wall_ms for process in processes):
+        return summarize([process.wall_ms for process in processes], seed)
+    return summarize_aggregates(processes, seed)
+
+
+def _samples_of(processes: Sequence[ProcessSamples]) -> Processes:
+    """Return the samples of each process, or its median where a runner keeps none."""
+    if all(process.wall_ms for process in processes):
+        return [process.wall_ms for process in processes]
+    return [[process.median_ms or math.nan] for process in processes]
+
+
 def summarize_throughput(processes: Sequence[ProcessSamples], seed: int) -> Throughput | None:
     """Return images per second over the processes' streams; ``None`` where they have none."""
     streams = [process.stream for process in processes if process.stream is not None]
@@ -168,12 +182,7 @@ def judge(
     """
     known = [p.involuntary_switches for p in processes if p.involuntary_switches is not None]
     basis = _basis(processes, sum(known) if known else None)
-    if all(process.wall_ms for process in processes):
-        samples: Processes = [process.wall_ms for process in processes]
-        latency = summarize(samples, seed)
-    else:
-        samples = [[process.median_ms or math.nan] for process in processes]
-        latency = summarize_aggregates(processes, seed)
+    latency, samples = latency_of(processes, seed), _samples_of(processes)
     hottest = max((c.thermal_status for c in conditions if c.thermal_status is not None), default=0)
     if warmest is not None and hottest > warmest:
         evidence = f"the phone's thermal status rose to {hottest} while it was measured ({basis})."

@@ -16,8 +16,8 @@ from edgezoo.measurement import BenchResult, CompareResult, Plan, Sweep
 from edgezoo.types import Shape
 
 if TYPE_CHECKING:
+    from edgezoo.devices.course import Progress as Step
     from edgezoo.devices.phones import Phone
-    from edgezoo.devices.protocol import Progress as Step
     from edgezoo.devices.runners.build import BuiltRunner
 
 Progress = Callable[[str], None]

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgezoo.decode import from_json
-from edgezoo.devices.protocol import Progress, measure, round_orders
+from edgezoo.devices.course import Progress
+from edgezoo.devices.protocol import measure, round_orders
 from edgezoo.devices.statistics import summarize
 from edgezoo.errors import ArtifactError, EdgezooError, UsageError
 from edgezoo.measurement import Measurement, Plan
