@@ -42,6 +42,10 @@ class HostStation:
                 f"--no-xnnpack is for .tflite files; ONNX Runtime uses no XNNPACK here, so leave "
                 f"{', '.join(onnx)} out"
             )
+        if plan.profile and not plan.xnnpack:
+            raise UsageError(
+                "LiteRT's profiler always runs XNNPACK, so take --no-xnnpack without --profile"
+            )
         cores_for(plan.cores, self.device.clusters, allowed_cores())
         formats = {subject.format for subject in subjects}
         runners = [runner for runner in RUNNERS.values() if runner.format in formats]

@@ -118,6 +118,11 @@ def test_xnnpack_is_no_matter_of_onnx(build_model: Any) -> None:
         measure(paths, PLAIN)
 
 
+def test_the_profiler_has_xnnpack(build_tflite: Any) -> None:
+    with pytest.raises(UsageError, match="take --no-xnnpack without --profile"):
+        measure([build_tflite()], replace(PLAIN, profile=True))
+
+
 @pytest.mark.skipif(not Path("/proc/loadavg").exists(), reason="needs Linux")
 def test_conditions_before_and_after(build_tflite: Any) -> None:
     station = HostStation()
