@@ -7,6 +7,7 @@ differences between processes, instead of passing for a difference between model
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from edgezoo.devices.profiles.take import with_profile
 from edgezoo.devices.stations.host import HostStation
 from edgezoo.devices.stations.station import Station
 from edgezoo.devices.statistics import judge, summarize_throughput
+from edgezoo.devices.stopping import pause
 from edgezoo.devices.subjects import Subject, read_subjects
 from edgezoo.devices.sustained import WINDOWS, run_curve
 from edgezoo.errors import UsageError
@@ -71,11 +73,13 @@ def measure_at(
     plan = each[0]
     found = {n: course.earlier for n, course in enumerate(courses) if course.earlier is not None}
     orders = round_orders(len(subjects), plan.processes, plan.seed)
+    started, first = time.monotonic(), min((len(c.reports) for c in courses), default=0)
     for number, order in enumerate(orders):
         for place, index in enumerate(order):
             course = courses[index]
             if course.ended or len(course.reports) > number:
                 continue
+            _wait_for_round(number - first, plan, started)
             if on_progress is not None:
                 done, total = number * len(order) + place, plan.processes * len(order)
                 on_progress(Progress(done, total, number + 1, course.title, station.device.name))
@@ -88,6 +92,12 @@ def measure_at(
         if index not in found:  # killed after its last process, before it was stored
             found[index] = _finish(station, course, journal)
     return tuple(found[index] for index in range(len(courses)))
+
+
+def _wait_for_round(number: int, plan: Plan, started: float) -> None:
+    """Wait until a round may begin, so that all of them take ``plan.spread_s`` from first to last."""
+    gap_s = plan.spread_s / max(plan.processes - 1, 1)
+    pause(max(started + number * gap_s - time.monotonic(), 0.0))
 
 
 def measure_sustained_at(
@@ -172,7 +182,11 @@ def _with_statistics(draft: Measurement, reports: Sequence[Report]) -> Measureme
         latency, judged = judge_curve(draft.processes, taken, seed=plan.seed)
     else:
         latency, judged = judge(
-            draft.processes, taken, seed=plan.seed, warmest=plan.gate.thermal_status
+            draft.processes,
+            taken,
+            seed=plan.seed,
+            warmest=plan.gate.thermal_status,
+            cpu_bound=plan.reference is None and plan.accelerator == "cpu",
         )
     return replace(
         draft,
@@ -198,6 +212,7 @@ def check_plan(plan: Plan) -> None:
         "runs": 1,
         "min_seconds": 0.0,
         "sustained_s": 0.0,
+        "spread_s": 0.0,
     }
     wrong = [
         f"{name} must be at least {least:g}, not {getattr(plan, name)}"

@@ -1,8 +1,8 @@
 """Two stores side by side: where is B slower than A beyond doubt; numpy only.
 
-The ratio of medians gets a bootstrap interval over the processes of both sides (Efron, 1979), since
-processes are the unit of repetition. A regression is proven only where the whole interval lies
-above the gate; everything that the intervals leave open is said to be open.
+The ratio of medians gets an interval from those of both sides (``intervals.ratio_interval``). A
+regression is proven only where the whole interval lies above the gate; everything that the intervals
+leave open is said to be open.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgezoo.devices.curve import settled_windows
-from edgezoo.devices.statistics import CONFIDENCE, RESAMPLES
+from edgezoo.devices.intervals import ratio_interval
 from edgezoo.measurement import (
     Change,
     ChangeVerdict,
@@ -67,7 +67,7 @@ def setting_of(measurement: Measurement) -> Setting:
 
 
 def compare(
-    before: Iterable[Measurement], after: Iterable[Measurement], gate: float, seed: int = 0
+    before: Iterable[Measurement], after: Iterable[Measurement], gate: float
 ) -> tuple[Change, ...]:
     """Return how each setting changed from ``before`` to ``after``; ``gate`` is a share (0.05).
 
@@ -76,7 +76,7 @@ def compare(
     """
     old, new = _grouped(before), _grouped(after)
     settings = [*old, *(setting for setting in new if setting not in old)]
-    return tuple(_change(s, old.get(s, ()), new.get(s, ()), gate, seed) for s in settings)
+    return tuple(_change(s, old.get(s, ()), new.get(s, ()), gate) for s in settings)
 
 
 def _grouped(measurements: Iterable[Measurement]) -> Mapping[Setting, Sequence[Measurement]]:
@@ -94,7 +94,6 @@ def _change(
     old: Sequence[Measurement],
     new: Sequence[Measurement],
     gate: float,
-    seed: int,
 ) -> Change:
     title = (old or new)[0].title
     draft = Change(title, setting.device, setting.runner, "undecided", "")
@@ -106,7 +105,7 @@ def _change(
         if doubt:
             return replace(draft, verdict="no number", evidence=f"in {name} it {doubt}")
     medians = [_medians(group) for group in (old, new)]
-    ratio, interval = _ratio(medians[0], medians[1], seed)
+    ratio, interval = ratio_interval(medians[0], medians[1])
     verdict, evidence = _verdict(interval, gate, min(map(len, medians)))
     return replace(draft, verdict=verdict, evidence=evidence, ratio=ratio, interval=interval)
 
@@ -150,17 +149,3 @@ def _counting(measurement: Measurement) -> Sequence[ProcessSamples]:
     if measurement.plan.sustained_s > 0:
         return processes[-settled_windows(len(processes)) :]
     return processes
-
-
-def _ratio(
-    old: NDArray[np.float64], new: NDArray[np.float64], seed: int
-) -> tuple[float, tuple[float, float]]:
-    """Return new over old, and its bootstrap interval over the processes of both."""
-    generator = np.random.default_rng(seed)
-    drawn = [
-        np.median(values[generator.integers(len(values), size=(RESAMPLES, len(values)))], axis=1)
-        for values in (old, new)
-    ]
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(drawn[1] / drawn[0], [tail, 100 - tail])
-    return float(np.median(new) / np.median(old)), (float(low), float(high))

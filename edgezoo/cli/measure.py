@@ -72,6 +72,7 @@ def bench(
     warmup: o.WarmupOption = PLAN.warmup,
     runs: o.RunsOption = PLAN.runs,
     min_seconds: plans.MinSecondsOption = PLAN.min_seconds,
+    spread: plans.SpreadOption = None,
     sustained: plans.SustainedOption = PLAN.sustained_s,
     cores: plans.CoresOption = PLAN.cores,
     xnnpack: plans.XnnpackOption = PLAN.xnnpack,
@@ -117,7 +118,8 @@ def bench(
     """
     from edgezoo.cli import profiles, references, tables
 
-    plan = plans.plan_of(context, plan_file, save_plan)
+    own = plans.SPREAD_S if device == HOST else 0.0
+    plan = plans.plan_of(context, plan_file, save_plan, spread_s=own)
     settings = {"execution": execution, "precision": precision, "batch": batch,
                 "memory-format": memory_format, "input": input, "option": option or None,
                 "num-classes": num_classes, "weights": weights}  # fmt: skip

@@ -13,6 +13,9 @@ from edgezoo import pipeline
 from edgezoo.cli import options as o
 from edgezoo.measurement import CORE_CHOICES, Plan
 
+# Measured on a virtual machine with busy neighbours: its state lasts for some seconds.
+SPREAD_S = 30.0
+
 PlanOption = Annotated[
     Path | None,
     typer.Option(
@@ -58,6 +61,16 @@ MinSecondsOption = Annotated[
         rich_help_panel=o.TIMING,
     ),
 ]
+SpreadOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        help="Spread the processes of every file over at least so long, since those of the same few "
+        f"seconds agree too well. [default: {SPREAD_S:g} on this machine, 0 elsewhere]",
+        rich_help_panel=o.TIMING,
+        show_default=False,
+    ),
+]
 SustainedOption = Annotated[
     float,
     typer.Option(
@@ -80,15 +93,21 @@ FIELDS: Mapping[str, str] = {
     "accelerator": "accelerator",
     "xnnpack": "xnnpack",
     "cores": "cores",
+    "spread": "spread_s",
     "sustained": "sustained_s",
     "profile": "profile",
 }
 READ: Mapping[str, Callable[[Any], Any]] = {"accelerator": o.parse_accelerator}
 
 
-def plan_of(context: typer.Context, file: Path | None, save: Path | None) -> Plan:
-    """Return the plan in ``file``, or the default one, with what was typed; ``save`` keeps it."""
-    plan = Plan() if file is None else pipeline.read_plan(file)
+def plan_of(
+    context: typer.Context, file: Path | None, save: Path | None, *, spread_s: float = 0.0
+) -> Plan:
+    """Return the plan in ``file``, or the default one, with what was typed; ``save`` keeps it.
+
+    ``spread_s`` is the default of the place that is measured.
+    """
+    plan = Plan(spread_s=spread_s) if file is None else pipeline.read_plan(file)
     typed = {
         field: READ.get(name, lambda value: value)(context.params[name])
         for name, field in FIELDS.items()

@@ -36,6 +36,7 @@ def test_a_saved_plan_is_used_and_changed(cli: Cli, model: Path) -> None:
     assert first["delegate"]["used"] == "none"
     assert measured(cli, model, "--plan", "plan.json")["plan"] == saved
     # What is typed counts, also where it is the default.
+    assert saved["spread_s"] == 30  # nothing to wait for with one process
     changed = measured(cli, model, "--plan", "plan.json", "--xnnpack", "--seed", 0)
     assert changed["plan"] == {**saved, "xnnpack": True, "seed": 0}
     assert changed["delegate"]["used"] == "xnnpack"
@@ -54,6 +55,7 @@ def test_sustained(cli: Cli, model: Path) -> None:
         (("--plan", "none.json"), "none.json cannot be read"),
         (("--cores", "few"), "--cores 'few' is neither one of big, fast, all, none nor a hexa"),
         (("--cores", "f" * 300), "names no or more than"),
+        (("--spread", -1), "spread_s must be at least 0"),
         (("--sustained", -1), "sustained_s must be at least 0"),
         (("--processes", 0, "--save-plan", "p.json"), "processes must be at least 1"),
         (("--device", "torch-cpu", "--cores", "all"), "a reference run has no cores; leave it out"),
