@@ -13,10 +13,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgezoo.devices.course import Progress
 from edgezoo.devices.failures import DeviceError, Failure
 from edgezoo.devices.journal import Journal
 from edgezoo.devices.outcome import Report
-from edgezoo.devices.protocol import Progress, check_plan, measure_at
+from edgezoo.devices.protocol import check_plan, measure_at
 from edgezoo.devices.stations.choose import choose_stations
 from edgezoo.devices.stations.device import DeviceStation, failure_report, held
 from edgezoo.devices.stations.station import Purpose, RunnerFacts, Station

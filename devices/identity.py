@@ -108,9 +108,14 @@ def _system(properties: Mapping[str, str], parts: Mapping[str, str]) -> str:
     if _release(properties):
         level = properties.get("ro.build.version.sdk", "")
         return f"Android {_release(properties)}" + (f" (API {level})" if level else "")
-    pretty = re.search(r'(?m)^PRETTY_NAME="?([^"\n]*)', parts.get("release", ""))
-    kernel = " ".join(parts.get("system", "").split())
-    return ", ".join(part for part in (pretty[1] if pretty else "", kernel) if part) or "unknown"
+    return system_of(parts.get("release", ""), parts.get("system", "")) or "unknown"
+
+
+def system_of(os_release: str, kernel: str) -> str:
+    """Return distribution and kernel: "Debian GNU/Linux 12 (bookworm), Linux 6.1.0 x86_64"."""
+    pretty = re.search(r'(?m)^PRETTY_NAME="?([^"\n]*)', os_release)
+    parts = (pretty[1] if pretty else "", " ".join(kernel.split()))
+    return ", ".join(part for part in parts if part)
 
 
 def _abis(properties: Mapping[str, str]) -> tuple[str, ...]:

@@ -7,69 +7,27 @@ differences between processes, instead of passing for a difference between model
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+from edgezoo.devices.clock import WallClock
+from edgezoo.devices.course import Course, Progress, draft_of, run_once
+from edgezoo.devices.curve import judge_curve
 from edgezoo.devices.journal import Journal, job_key
-from edgezoo.devices.outcome import Report, failed
+from edgezoo.devices.outcome import Report
 from edgezoo.devices.profiles.take import with_profile
 from edgezoo.devices.stations.host import HostStation
 from edgezoo.devices.stations.station import Station
 from edgezoo.devices.statistics import judge, summarize_throughput
-from edgezoo.devices.subjects import Subject, is_intact, read_subjects
+from edgezoo.devices.stopping import pause
+from edgezoo.devices.subjects import Subject, read_subjects
+from edgezoo.devices.sustained import WINDOWS, run_curve
 from edgezoo.errors import UsageError
-from edgezoo.measurement import Conditions, Measurement, Plan, ProcessSamples
-
-# A process is started again after its device came back, this often.
-RETRIES = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a measurement stands: ``done`` of ``total`` processes, about to run ``artifact``."""
-
-    done: int
-    total: int
-    round: int
-    artifact: str
-    device: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """How one model fared so far: the reports of its processes, the last one perhaps a failure.
-
-    ``key`` names the job in the journal; ``earlier`` is its measurement where an interrupted run
-    had already finished it.
-    """
-
-    subject: Subject
-    plan: Plan
-    key: str
-    started_at: str
-    reports: tuple[Report, ...] = ()
-    earlier: Measurement | None = None
-
-    @property
-    def title(self) -> str:
-        """The file's or network's name, with the setting of a reference run."""
-        setting = self.plan.reference
-        name = self.subject.path.name
-        return name if setting is None else f"{name}, {setting.label}"
-
-    @property
-    def failed(self) -> bool:
-        """Whether the last process gave no samples, which ends the course."""
-        return bool(self.reports) and self.reports[-1].samples is None
-
-    @property
-    def ended(self) -> bool:
-        """Whether no process is left to run."""
-        done = len(self.reports) >= self.plan.processes
-        return self.failed or self.earlier is not None or done
+from edgezoo.measurement import Measurement, Plan, ProcessSamples
 
 
 def measure(
@@ -105,22 +63,27 @@ def measure_at(
 ) -> tuple[Measurement, ...]:
     """Time ``subjects`` at ``station``, as ``measure`` does; everything was checked before.
 
-    ``plans`` is one for all, or one for each subject, alike in processes and seed.
+    ``plans`` is one for all, or one for each subject, alike in processes and seed. A sustained plan
+    takes one file after the other instead of rounds.
     """
+    if isinstance(plans, Plan) and plans.sustained_s > 0:
+        return measure_sustained_at(station, subjects, plans, journal, on_progress=on_progress)
     each = [plans] * len(subjects) if isinstance(plans, Plan) else plans
     courses = _begin(station, tuple(zip(subjects, each, strict=True)), journal)
     plan = each[0]
     found = {n: course.earlier for n, course in enumerate(courses) if course.earlier is not None}
     orders = round_orders(len(subjects), plan.processes, plan.seed)
+    started, first = time.monotonic(), min((len(c.reports) for c in courses), default=0)
     for number, order in enumerate(orders):
         for place, index in enumerate(order):
             course = courses[index]
             if course.ended or len(course.reports) > number:
                 continue
+            _wait_for_round(number - first, plan, started)
             if on_progress is not None:
                 done, total = number * len(order) + place, plan.processes * len(order)
                 on_progress(Progress(done, total, number + 1, course.title, station.device.name))
-            report = _run_once(station, course.subject, course.plan)
+            report = run_once(station, course.subject, course.plan)
             journal.add(course.key, report)
             courses[index] = replace(course, reports=(*course.reports, report))
             if courses[index].ended:
@@ -129,6 +92,45 @@ def measure_at(
         if index not in found:  # killed after its last process, before it was stored
             found[index] = _finish(station, course, journal)
     return tuple(found[index] for index in range(len(courses)))
+
+
+def _wait_for_round(number: int, plan: Plan, started: float) -> None:
+    """Wait until a round may begin, so that all of them take ``plan.spread_s`` from first to last."""
+    gap_s = plan.spread_s / max(plan.processes - 1, 1)
+    pause(max(started + number * gap_s - time.monotonic(), 0.0))
+
+
+def measure_sustained_at(
+    station: Station,
+    subjects: Sequence[Subject],
+    plan: Plan,
+    journal: Journal,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> tuple[Measurement, ...]:
+    """Draw the latency of ``subjects`` over time, one after the other; see ``sustained``.
+
+    The processes of a measurement are the windows of its curve. A curve that was interrupted is
+    drawn anew.
+    """
+    found: list[Measurement] = []
+    for number, course in enumerate(_begin(station, [(s, plan) for s in subjects], journal)):
+        if course.earlier is not None:
+            found.append(course.earlier)
+            continue
+
+        def report_window(window: int, number: int = number, course: Course = course) -> None:
+            if on_progress is not None:
+                done = number * WINDOWS + min(window, WINDOWS - 1)
+                total = len(subjects) * WINDOWS
+                step = Progress(done, total, window + 1, course.title, station.device.name)
+                on_progress(step)
+
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        fresh = replace(course, started_at=now, reports=())
+        done = run_curve(station, fresh, WallClock(), report_window)
+        found.append(_finish(station, done, journal))
+    return tuple(found)
 
 
 def _begin(
@@ -147,7 +149,8 @@ def _begin(
 
 
 def _finish(station: Station, course: Course, journal: Journal) -> Measurement:
-    measurement = _with_memory(_measurement(course, station), course, station)
+    measurement = _with_statistics(draft_of(course, station), course.reports)
+    measurement = _with_memory(measurement, course, station)
     measurement = with_profile(measurement, station, course.subject, course.plan)
     journal.finish(course.key, measurement, again=course.reports[-1].device_failed)
     return measurement
@@ -170,75 +173,21 @@ def round_orders(models: int, processes: int, seed: int) -> tuple[tuple[int, ...
     return tuple(tuple(generator.sample(range(models), models)) for _ in range(processes))
 
 
-def _run_once(station: Station, subject: Subject, plan: Plan) -> Report:
-    """Run one process; its samples count only if the file is still the one that was hashed."""
-    if not subject.sha256:
-        return failed("load_error", f"it cannot be read: {subject.unreadable}")
-    report = _run_with_retries(station, subject, plan)
-    if is_intact(subject):
-        return report
-    return failed("artifact_changed", "the file changed while it was measured")
-
-
-def _run_with_retries(station: Station, subject: Subject, plan: Plan) -> Report:
-    for attempt in range(RETRIES + 1):
-        report = station.wait_until_fit(plan) or station.run(subject, plan, "time")
-        if report.samples is not None or attempt == RETRIES or not station.recover(report):
-            break
-    return report
-
-
-def _measurement(course: Course, station: Station) -> Measurement:
-    subject, plan, last = course.subject, course.plan, course.reports[-1]
-    runner = station.runner(subject.format)
-    processes = tuple(report.samples for report in course.reports if report.samples is not None)
-    draft = Measurement(
-        artifact=subject.path.name,
-        artifact_sha256=subject.sha256,
-        model=subject.model,
-        format=subject.format,
-        recipe=subject.recipe,
-        device=station.device,
-        provenance=station.device.kind,
-        status="failed",
-        failure_class=last.failure_class,
-        message=None,
-        latency_ms=None,
-        peak_memory_mib=None,
-        runner=runner.name,
-        runner_version=runner.version,
-        delegate=next((r.delegate for r in course.reports if r.samples is not None), {}),
-        plan=plan,
-        processes=processes,
-        versions=runner.versions,
-        measured_at=course.started_at,
-        command=station.command(subject, plan),
-        conditions=_ends(course.reports),
-        runner_sha256=runner.sha256,
-    )
-    if course.failed:
-        return _with_failure(draft, course)
-    return _with_statistics(draft, course.reports)
-
-
-def _ends(reports: Sequence[Report]) -> tuple[Conditions, ...]:
-    """Return the first and the last conditions that were taken."""
-    taken = [conditions for report in reports for conditions in report.conditions]
-    return (taken[0], taken[-1]) if len(taken) > 1 else tuple(taken)
-
-
-def _with_failure(draft: Measurement, course: Course) -> Measurement:
-    number, last = len(course.reports), course.reports[-1]
-    message = f"{draft.title} failed in process {number} of {draft.plan.processes}: {last.message}."
-    return replace(draft, message=message)
-
-
 def _with_statistics(draft: Measurement, reports: Sequence[Report]) -> Measurement:
-    """Fill in what follows from the raw samples of a complete measurement."""
+    """Fill in what follows from the raw samples of a complete measurement; a failed one has none."""
+    if draft.failure_class is not None:
+        return draft
     plan, taken = draft.plan, [c for report in reports for c in report.conditions]
-    latency, judged = judge(
-        draft.processes, taken, seed=plan.seed, warmest=plan.gate.thermal_status
-    )
+    if plan.sustained_s > 0:
+        latency, judged = judge_curve(draft.processes, taken, seed=plan.seed)
+    else:
+        latency, judged = judge(
+            draft.processes,
+            taken,
+            seed=plan.seed,
+            warmest=plan.gate.thermal_status,
+            cpu_bound=plan.reference is None and plan.accelerator == "cpu",
+        )
     return replace(
         draft,
         status=judged.status,
@@ -256,7 +205,15 @@ def _peak_memory_mib(processes: Sequence[ProcessSamples]) -> float | None:
 
 def check_plan(plan: Plan) -> None:
     """Raise ``UsageError`` that names everything in ``plan`` that makes no sense."""
-    lowest = {"threads": 1, "processes": 1, "warmup": 0, "runs": 1, "min_seconds": 0.0}
+    lowest = {
+        "threads": 1,
+        "processes": 1,
+        "warmup": 0,
+        "runs": 1,
+        "min_seconds": 0.0,
+        "sustained_s": 0.0,
+        "spread_s": 0.0,
+    }
     wrong = [
         f"{name} must be at least {least:g}, not {getattr(plan, name)}"
         for name, least in lowest.items()

@@ -1,8 +1,8 @@
 """Two stores side by side: where is B slower than A beyond doubt; numpy only.
 
-The ratio of medians gets a bootstrap interval over the processes of both sides (Efron, 1979), since
-processes are the unit of repetition. A regression is proven only where the whole interval lies
-above the gate; everything that the intervals leave open is said to be open.
+The ratio of medians gets an interval from those of both sides (``intervals.ratio_interval``). A
+regression is proven only where the whole interval lies above the gate; everything that the intervals
+leave open is said to be open.
 """
 
 from __future__ import annotations
@@ -13,8 +13,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgezoo.devices.statistics import CONFIDENCE, RESAMPLES
-from edgezoo.measurement import Change, ChangeVerdict, Measurement, ReferenceSetting
+from edgezoo.devices.curve import settled_windows
+from edgezoo.devices.intervals import ratio_interval
+from edgezoo.measurement import (
+    Change,
+    ChangeVerdict,
+    Measurement,
+    ProcessSamples,
+    ReferenceSetting,
+)
 
 # Fewer than this say nothing about the differences between processes.
 FEWEST_PROCESSES = 3
@@ -34,6 +41,8 @@ class Setting:
     threads: int
     accelerator: str
     cores: str
+    xnnpack: bool
+    sustained: bool
     reference: ReferenceSetting | None
 
 
@@ -51,12 +60,14 @@ def setting_of(measurement: Measurement) -> Setting:
         plan.threads,
         plan.accelerator,
         plan.cores,
+        plan.xnnpack,
+        plan.sustained_s > 0,
         plan.reference,
     )
 
 
 def compare(
-    before: Iterable[Measurement], after: Iterable[Measurement], gate: float, seed: int = 0
+    before: Iterable[Measurement], after: Iterable[Measurement], gate: float
 ) -> tuple[Change, ...]:
     """Return how each setting changed from ``before`` to ``after``; ``gate`` is a share (0.05).
 
@@ -65,7 +76,7 @@ def compare(
     """
     old, new = _grouped(before), _grouped(after)
     settings = [*old, *(setting for setting in new if setting not in old)]
-    return tuple(_change(s, old.get(s, ()), new.get(s, ()), gate, seed) for s in settings)
+    return tuple(_change(s, old.get(s, ()), new.get(s, ()), gate) for s in settings)
 
 
 def _grouped(measurements: Iterable[Measurement]) -> Mapping[Setting, Sequence[Measurement]]:
@@ -83,7 +94,6 @@ def _change(
     old: Sequence[Measurement],
     new: Sequence[Measurement],
     gate: float,
-    seed: int,
 ) -> Change:
     title = (old or new)[0].title
     draft = Change(title, setting.device, setting.runner, "undecided", "")
@@ -95,7 +105,7 @@ def _change(
         if doubt:
             return replace(draft, verdict="no number", evidence=f"in {name} it {doubt}")
     medians = [_medians(group) for group in (old, new)]
-    ratio, interval = _ratio(medians[0], medians[1], seed)
+    ratio, interval = ratio_interval(medians[0], medians[1])
     verdict, evidence = _verdict(interval, gate, min(map(len, medians)))
     return replace(draft, verdict=verdict, evidence=evidence, ratio=ratio, interval=interval)
 
@@ -129,19 +139,13 @@ def _unusable(group: Sequence[Measurement]) -> str:
 def _medians(group: Sequence[Measurement]) -> NDArray[np.float64]:
     """Return the process medians of all measurements that give a number."""
     usable = [m for m in group if m.status in ("ok", "unstable")]
-    medians = [process.median_ms for m in usable for process in m.processes]
+    medians = [process.median_ms for m in usable for process in _counting(m)]
     return np.array([value for value in medians if value is not None], np.float64)
 
 
-def _ratio(
-    old: NDArray[np.float64], new: NDArray[np.float64], seed: int
-) -> tuple[float, tuple[float, float]]:
-    """Return new over old, and its bootstrap interval over the processes of both."""
-    generator = np.random.default_rng(seed)
-    drawn = [
-        np.median(values[generator.integers(len(values), size=(RESAMPLES, len(values)))], axis=1)
-        for values in (old, new)
-    ]
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(drawn[1] / drawn[0], [tail, 100 - tail])
-    return float(np.median(new) / np.median(old)), (float(low), float(high))
+def _counting(measurement: Measurement) -> Sequence[ProcessSamples]:
+    """Return the processes that the latency is taken from; of a sustained one the settled windows."""
+    processes = measurement.processes
+    if measurement.plan.sustained_s > 0:
+        return processes[-settled_windows(len(processes)) :]
+    return processes

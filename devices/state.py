@@ -17,7 +17,7 @@ from edgezoo.measurement import Conditions
 COMPUTING_TYPES = (0, 1, 3, 9, 10, 13)
 # Zones have no type but their name, and some hold voltages and percentages.
 COMPUTING_ZONE = re.compile(
-    r"cpu|gpu|npu|tpu|apc|soc[-_]?(?:therm|max)|skin|tsens|big|little|mtktsap"
+    r"cpu|pkg_temp|gpu|npu|tpu|apc|soc[-_]?(?:therm|max)|skin|tsens|big|little|mtktsap"
 )
 PLAUSIBLE_CELSIUS = (1.0, 130.0)
 CHARGING, FULL = 2, 5

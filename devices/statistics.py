@@ -14,19 +14,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgezoo.devices.intervals import CONFIDENCE, median_interval
 from edgezoo.devices.trend import kendall_p_value, theil_sen
 from edgezoo.measurement import Conditions, Latency, ProcessSamples, Status, Throughput
 
 Processes = Sequence[Sequence[float]]
 
-RESAMPLES = 9999
 BLOCK_RESAMPLES = 999
-CONFIDENCE = 0.95
 
 # An interval wider than this share of the median cannot call a 10 % regression.
 WIDEST_INTERVAL = 0.10
 # Last third against first third of the samples of a process, and last against first process.
 LARGEST_DRIFT = 0.05
+# More wall time than CPU time by this share: the process waited for a core.
+LONGEST_WAIT = 0.05
 # Kendall's test reaches this only from five processes on (two-sided, 2 / 5! = 0.017).
 DRIFT_P_VALUE = 0.05
 # What makes a GPU's number throttled, by NVML's names. The software power cap is not among them:
@@ -103,6 +104,20 @@ def summarize_aggregates(processes: Sequence[ProcessSamples], seed: int) -> Late
     )
 
 
+def latency_of(processes: Sequence[ProcessSamples], seed: int) -> Latency:
+    """Return the published statistics of processes, with or without samples."""
+    if all(process.wall_ms for process in processes):
+        return summarize([process.wall_ms for process in processes], seed)
+    return summarize_aggregates(processes, seed)
+
+
+def _samples_of(processes: Sequence[ProcessSamples]) -> Processes:
+    """Return the samples of each process, or its median where a runner keeps none."""
+    if all(process.wall_ms for process in processes):
+        return [process.wall_ms for process in processes]
+    return [[process.median_ms or math.nan] for process in processes]
+
+
 def summarize_throughput(processes: Sequence[ProcessSamples], seed: int) -> Throughput | None:
     """Return images per second over the processes' streams; ``None`` where they have none."""
     streams = [process.stream for process in processes if process.stream is not None]
@@ -113,24 +128,15 @@ def summarize_throughput(processes: Sequence[ProcessSamples], seed: int) -> Thro
 
 
 def interval(processes: Processes, seed: int) -> tuple[float, float]:
-    """Return the 95 % interval of the median of process medians, by a seeded bootstrap.
+    """Return the 95 % interval of the median of process medians.
 
-    Percentile bootstrap over processes (Efron, 1979): process medians are drawn with replacement.
-    BCa is no option: its jackknife degenerates for a median of few values. For up to five
-    processes the interval is simply the smallest and largest process median, whose true coverage
-    is 1 - 2 / 2^n: 50 % of two, 75 % of three, 94 % of five.
-
-    One process says nothing about the differences between processes. Its interval is then a
-    moving-block bootstrap (Kuensch, 1989) of the median of its samples, in blocks of n^(1/3)
-    because neighbours are correlated; ``verdict`` says so.
+    That of ``median_interval``. One process says nothing about the differences between processes:
+    its interval is a moving-block bootstrap (Kuensch, 1989) of the median of its samples, in blocks of
+    n^(1/3) because neighbours are correlated, with ``seed``; ``verdict`` says so.
     """
     if len(processes) > 1:
-        medians = _medians(processes)
-        generator = np.random.default_rng(seed)
-        drawn = medians[generator.integers(len(medians), size=(RESAMPLES, len(medians)))]
-        resampled = np.median(drawn, axis=1)
-    else:
-        resampled = _block_medians(np.asarray(processes[0], np.float64), seed)
+        return median_interval(_medians(processes))
+    resampled = _block_medians(np.asarray(processes[0], np.float64), seed)
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(resampled, [tail, 100 - tail])
     return float(low), float(high)
@@ -160,20 +166,18 @@ def judge(
     *,
     seed: int,
     warmest: int | None = 0,
+    cpu_bound: bool = True,
 ) -> tuple[Latency, Verdict]:
     """Return the statistics of a complete measurement and whether they can be believed.
 
     Runners with and without samples are told apart here. ``conditions`` are all that were taken;
-    a thermal status above ``warmest`` in one of them makes the number ``throttled``.
+    a thermal status above ``warmest`` in one of them makes the number ``throttled``. On a processor
+    (``cpu_bound``) wall time beyond CPU time is time in which something else ran, and the number is
+    ``unstable`` however well the processes agree on it.
     """
     known = [p.involuntary_switches for p in processes if p.involuntary_switches is not None]
     basis = _basis(processes, sum(known) if known else None)
-    if all(process.wall_ms for process in processes):
-        samples: Processes = [process.wall_ms for process in processes]
-        latency = summarize(samples, seed)
-    else:
-        samples = [[process.median_ms or math.nan] for process in processes]
-        latency = summarize_aggregates(processes, seed)
+    latency, samples = latency_of(processes, seed), _samples_of(processes)
     hottest = max((c.thermal_status for c in conditions if c.thermal_status is not None), default=0)
     if warmest is not None and hottest > warmest:
         evidence = f"the phone's thermal status rose to {hottest} while it was measured ({basis})."
@@ -185,7 +189,23 @@ def judge(
             f"the GPU lowered its clocks ({', '.join(reasons)}) while it was measured ({basis})."
         )
         return latency, Verdict("throttled", evidence)
+    wait = _waiting(processes) if cpu_bound else 1.0
+    if wait > 1 + LONGEST_WAIT:
+        evidence = (
+            f"it waited for a core: its wall time is {wait:.2f} times its CPU time ({basis})."
+        )
+        return latency, Verdict("unstable", evidence)
     return latency, verdict(samples, latency, basis)
+
+
+def _waiting(processes: Sequence[ProcessSamples]) -> float:
+    """Return wall time over CPU time of all threads, the median over processes; 1.0 where unknown.
+
+    With several threads the ratio is below 1 unless they wait a lot, so this sees less.
+    """
+    known = [process for process in processes if process.wall_ms and all(process.cpu_ms)]
+    ratios = [float(np.median(p.wall_ms) / np.median(p.cpu_ms)) for p in known]
+    return float(np.median(ratios)) if ratios else 1.0
 
 
 def _basis(processes: Sequence[ProcessSamples], switches: int | None) -> str:

@@ -90,11 +90,13 @@ class Plan:
 
     ``cores`` is a ``CoreChoice`` or a hexadecimal mask. ``sustained_s`` above 0 draws the latency of
     one long process over that time instead. ``memory`` and ``profile`` add separate runs, because
-    both disturb the timing. ``reference`` is set in reference runs alone.
+    both disturb the timing. ``reference`` is set in reference runs alone. The rounds of processes
+    begin evenly over ``spread_s`` seconds where they would be quicker, because processes of the same
+    few seconds agree with each other more than with the next run.
     """
 
     threads: int = 1
-    processes: int = 5
+    processes: int = 7
     warmup: int = 5
     runs: int = 30
     min_seconds: float = 0.0
@@ -108,6 +110,7 @@ class Plan:
     memory: bool = True
     profile: bool = False
     reference: ReferenceSetting | None = None
+    spread_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +184,7 @@ class Conditions:
 @dataclass(frozen=True, slots=True)
 class Latency:
     """Latency in milliseconds: the median of process medians, the 90th and 95th percentile of all
-    samples, and a 95 % bootstrap interval of the median over processes (low, high).
+    samples, and a 95 % interval of the median over processes (low, high; ``devices.intervals``).
 
     A runner that keeps no samples gives no pooled percentiles: ``p90`` is then ``None`` and ``p95``
     the median of the processes' own.

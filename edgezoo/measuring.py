@@ -16,8 +16,8 @@ from edgezoo.measurement import BenchResult, CompareResult, Plan, Sweep
 from edgezoo.types import Shape
 
 if TYPE_CHECKING:
+    from edgezoo.devices.course import Progress as Step
     from edgezoo.devices.phones import Phone
-    from edgezoo.devices.protocol import Progress as Step
     from edgezoo.devices.runners.build import BuiltRunner
 
 Progress = Callable[[str], None]
@@ -101,6 +101,25 @@ def _steps(progress: Progress, *, several: bool = False) -> Callable[[Step], Non
     return show
 
 
+def read_plan(path: str | Path) -> Plan:
+    """Return a plan that was saved; raises ``ArtifactError`` for a file that is none."""
+    from edgezoo.devices import plans
+
+    return plans.read_plan(Path(path))
+
+
+def save_plan(path: str | Path, plan: Plan) -> None:
+    """Write a plan as JSON, so that a measurement is taken again the same way.
+
+    Raises ``UsageError`` for a plan that makes no sense, ``OutputError`` where it cannot be written.
+    """
+    from edgezoo.devices import plans
+    from edgezoo.devices.protocol import check_plan
+
+    check_plan(plan)
+    plans.save_plan(Path(path), plan)
+
+
 def bench_reference(
     models: str | Path | Sequence[str | Path],
     *,
@@ -125,6 +144,7 @@ def bench_reference(
 
     names = [str(m) for m in ([models] if isinstance(models, (str, Path)) else models)]
     plan, sweep = plan or Plan(), sweep or Sweep()
+    _refuse_for_references(plan)
     for name in names:
         refuse_unknown(name)
     station = open_station(device, sweep)
@@ -165,6 +185,21 @@ def import_results(
     found = read(paths, device, None if artifact is None else Path(artifact))
     results.append(Path(store), found)
     return BenchResult(found)
+
+
+def _refuse_for_references(plan: Plan) -> None:
+    """Raise ``UsageError`` for what only runners of model files can do."""
+    asked = {
+        "cores": plan.cores != "none",
+        "xnnpack": not plan.xnnpack,
+        "sustained_s": plan.sustained_s,
+    }
+    wrong = [name for name, given in asked.items() if given]
+    if wrong:
+        raise UsageError(
+            f"a reference run has no {', '.join(wrong)}; leave it out of the plan, or measure model "
+            "files on host or phones"
+        )
 
 
 def compare_stores(

@@ -28,6 +28,8 @@ from edgezoo.measuring import build_runner as build_runner
 from edgezoo.measuring import compare_stores as compare_stores
 from edgezoo.measuring import devices as devices
 from edgezoo.measuring import import_results as import_results
+from edgezoo.measuring import read_plan as read_plan
+from edgezoo.measuring import save_plan as save_plan
 from edgezoo.types import (
     FORMATS,
     Artifact,

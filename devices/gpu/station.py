@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgezoo.devices.course import Progress
 from edgezoo.devices.describe import describe_host
 from edgezoo.devices.gpu.child import CPU_DEVICE, MODULE, Request
 from edgezoo.devices.gpu.files import own_batch
@@ -16,7 +17,7 @@ from edgezoo.devices.gpu.settings import check_sweep, floor_db, settings, unsupp
 from edgezoo.devices.journal import Journal
 from edgezoo.devices.outcome import Report, failed
 from edgezoo.devices.processes import run_command
-from edgezoo.devices.protocol import Progress, check_plan, measure_at
+from edgezoo.devices.protocol import check_plan, measure_at
 from edgezoo.devices.stations.station import Purpose, RunnerFacts
 from edgezoo.devices.subjects import Subject
 from edgezoo.errors import UsageError

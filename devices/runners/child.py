@@ -32,19 +32,26 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What one process has to do: time a file, or profile it, never both."""
+    """What one process has to do: time a file, or profile it, never both.
+
+    ``cores`` are those of the plan's choice, worked out by the station; none leaves the process to
+    the scheduler.
+    """
 
     path: Path
     format: MeasuredFormat
     plan: Plan
     profile: bool = False
+    cores: tuple[int, ...] = ()
 
 
 def main(arguments: Sequence[str]) -> int:
     """Carry out the request in ``arguments`` and print the report; returns the exit code."""
     die_with_parent(os.environ.get(PARENT))
     (text,) = arguments
-    print_report(carry_out(from_json(Request, json.loads(text))))
+    request = from_json(Request, json.loads(text))
+    bind(request.cores)
+    print_report(carry_out(request))
     return 0
 
 
@@ -64,6 +71,12 @@ def die_with_parent(parent: str | None) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != int(parent):  # it was gone before
         sys.exit(1)
+
+
+def bind(cores: Sequence[int]) -> None:
+    """Keep this process to ``cores``; threads that a runtime starts later inherit it."""
+    if cores:
+        os.sched_setaffinity(0, cores)
 
 
 def carry_out(request: Request) -> Report:

@@ -1,4 +1,4 @@
-"""LiteRT in process, with XNNPACK, which the interpreter applies on its own.
+"""LiteRT in process, with XNNPACK, which the interpreter applies on its own unless told not to.
 
 XNNPACK leaves the operators it takes in the list and appends one DELEGATE node per partition, so
 what remains for the built-in kernels has to be worked out from the tensors (``delegated``).
@@ -22,17 +22,27 @@ from edgezoo.devices.runners.session import (
 
 if TYPE_CHECKING:
     from edgezoo.devices.runners.session import Tensor
+    from edgezoo.measurement import Plan
 
 DELEGATE_NODE = "DELEGATE"
 
 
-def open_session(path: Path, threads: int) -> Session:
-    """Load a .tflite file with its tensors allocated; raises ``RunnerError``."""
-    import numpy as np
-    from ai_edge_litert.interpreter import Interpreter
+def open_session(path: Path, plan: Plan) -> Session:
+    """Load a .tflite file with its tensors allocated; raises ``RunnerError``.
 
+    Without ``plan.xnnpack`` the built-in kernels run every operator: the optimized ones, not the
+    reference ones.
+    """
+    import numpy as np
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
-        interpreter = Interpreter(model_path=str(path), num_threads=threads)
+        interpreter = Interpreter(
+            model_path=str(path),
+            num_threads=plan.threads,
+            experimental_op_resolver_type=OpResolverType.AUTO if plan.xnnpack else plain,
+        )
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise _runner_error("load_error", error) from error
@@ -57,15 +67,16 @@ def open_session(path: Path, threads: int) -> Session:
         invoke=invoke,
         outputs=lambda: tuple(interpreter.get_tensor(d["index"]) for d in outputs),
         # No public call lists the operators after delegation.
-        delegate=delegated(interpreter._get_ops_details()),
+        delegate=delegated(interpreter._get_ops_details(), plan.xnnpack),
     )
 
 
-def delegated(nodes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def delegated(nodes: Sequence[Mapping[str, Any]], xnnpack: bool = True) -> dict[str, Any]:
     """Return how many of the model's operators XNNPACK took, and in how many partitions.
 
     ``nodes`` are the interpreter's: every operator of the file, then one DELEGATE per partition.
-    A partition holds all operators between its inputs and its outputs.
+    A partition holds all operators between its inputs and its outputs. ``xnnpack`` tells whether
+    it was asked for.
     """
     partitions = [node for node in nodes if node["op_name"] == DELEGATE_NODE]
     operators = [node for node in nodes if node["op_name"] != DELEGATE_NODE]
@@ -82,7 +93,7 @@ def delegated(nodes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 tensors += [int(t) for t in node["inputs"]]
     left = {node["op_name"] for node in operators if node["index"] not in taken}
     return {
-        "requested": "xnnpack",
+        "requested": "xnnpack" if xnnpack else "none",
         "used": "xnnpack" if partitions else "none",
         "partitions": len(partitions),
         "delegated_ops": len(taken),

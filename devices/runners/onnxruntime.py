@@ -45,9 +45,9 @@ DTYPES = {
 }
 
 
-def open_session(path: Path, threads: int) -> Session:
+def open_session(path: Path, plan: Plan) -> Session:
     """Load an .onnx file; raises ``RunnerError``, also where an input's shape is not fixed."""
-    return _bound(_load(path, threads))
+    return _bound(_load(path, plan))
 
 
 def profile(path: Path, plan: Plan) -> Profile:
@@ -55,7 +55,7 @@ def profile(path: Path, plan: Plan) -> Profile:
     from edgezoo.devices.runners.onnxruntime_profile import read_trace
 
     with TemporaryDirectory(prefix="edgezoo-profile-") as folder:
-        loaded = _load(path, plan.threads, trace=Path(folder) / "trace")
+        loaded = _load(path, plan, trace=Path(folder) / "trace")
         session = _bound(loaded)
         session.feed(random_inputs(session.inputs, plan.seed))
         untimed = 1 + plan.warmup
@@ -64,16 +64,17 @@ def profile(path: Path, plan: Plan) -> Profile:
         return read_trace(Path(loaded.end_profiling()).read_bytes(), untimed, plan.runs)
 
 
-def _load(path: Path, threads: int, trace: Path | None = None) -> InferenceSession:
+def _load(path: Path, plan: Plan, trace: Path | None = None) -> InferenceSession:
     """Return the session; ``trace`` is the beginning of the name of a file to profile into.
 
-    ``threads`` work inside one operator, operators run one after another; how long idle threads
-    spin is left at the runtime's default, as applications leave it.
+    The plan's threads work inside one operator, operators run one after another; how long idle
+    threads spin is left at the runtime's default, as applications leave it. XNNPACK is an execution
+    provider of its own, which the packages for desktops lack, so the station refuses plans without it.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = plan.threads
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
     if trace is not None:

@@ -58,15 +58,15 @@ class Runner:
     """A runtime that times one format in process.
 
     ``module`` is imported before the clock starts; ``distribution`` is what pip installs.
-    ``open(path, threads)`` raises ``RunnerError``, and so does ``profile(path, plan)``, which runs
-    the file under the runtime's own instruments.
+    ``open(path, plan)`` obeys the plan's threads and XNNPACK and raises ``RunnerError``, and so does
+    ``profile(path, plan)``, which runs the file under the runtime's own instruments.
     """
 
     name: str
     format: Format
     module: str
     distribution: str
-    open: Callable[[Path, int], Session]
+    open: Callable[[Path, Plan], Session]
     profile: Callable[[Path, Plan], Profile]
 
 

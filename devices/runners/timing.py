@@ -31,7 +31,7 @@ def time_model(runner: Runner, path: Path, plan: Plan) -> tuple[Session, Process
     started_at = time.time()
     before_mib = peak_memory_mib()
     start_ns = time.perf_counter_ns()
-    session = runner.open(path, plan.threads)
+    session = runner.open(path, plan)
     load_ms = (time.perf_counter_ns() - start_ns) / NS_PER_MS
     session.feed(random_inputs(session.inputs, plan.seed))
     first_ms = _wall_ms(session.invoke)

@@ -9,6 +9,7 @@ import typer
 
 from edgezoo import pipeline
 from edgezoo.cli import options as o
+from edgezoo.cli import plans
 from edgezoo.cli.answer import answer
 from edgezoo.errors import BenchmarkError, UsageError
 from edgezoo.measurement import Measurement, Plan
@@ -26,6 +27,7 @@ BENCH_EXAMPLES = (
     "edgezoo bench lite0/*.tflite lite0/*.onnx --threads 1",
     "edgezoo bench lite0/efficientnet_lite0_fp32.tflite --processes 9 --store lite0/results.jsonl",
     "edgezoo bench lite0/efficientnet_lite0_w8a8.tflite --profile",
+    "edgezoo bench lite0/efficientnet_lite0_w8a8.tflite --device adb --sustained 300 --cores big",
     "edgezoo bench efficientnet_lite0 --device cuda --precision fp32,fp16 --batch 1,32",
 )
 COMPARE_EXAMPLES = (
@@ -65,13 +67,21 @@ def verify(
 
 
 def bench(
+    context: typer.Context,
     models: o.MeasuredArgument,
     device: o.DeviceOption = HOST,
     threads: o.ThreadsOption = PLAN.threads,
     processes: o.ProcessesOption = PLAN.processes,
     warmup: o.WarmupOption = PLAN.warmup,
     runs: o.RunsOption = PLAN.runs,
+    min_seconds: plans.MinSecondsOption = PLAN.min_seconds,
+    spread: plans.SpreadOption = None,
+    sustained: plans.SustainedOption = PLAN.sustained_s,
+    cores: plans.CoresOption = PLAN.cores,
+    xnnpack: plans.XnnpackOption = PLAN.xnnpack,
     timeout: o.TimeoutOption = PLAN.timeout_s,
+    plan_file: plans.PlanOption = None,
+    save_plan: plans.SavePlanOption = None,
     seed: Annotated[
         int, typer.Option(help="Seed of the order and the inputs.", rich_help_panel=o.TIMING)
     ] = PLAN.seed,
@@ -106,20 +116,13 @@ def bench(
 
     Every file is run in several fresh processes, in an order that lets a slow drift of the machine
     hit all files alike. The latency is the median of the processes' medians. A GPU reference runs
-    every combination of the settings given; its throughput is taken apart.
+    every combination of the settings given; its throughput is taken apart. --sustained draws the
+    latency over minutes instead, and says whether the device keeps its speed.
     """
     from edgezoo.cli import profiles, references, tables
 
-    plan = Plan(
-        threads,
-        processes,
-        warmup,
-        runs,
-        timeout_s=timeout,
-        seed=seed,
-        accelerator=o.parse_accelerator(accelerator),
-        profile=profile,
-    )
+    own = plans.SPREAD_S if device == HOST else 0.0
+    plan = plans.plan_of(context, plan_file, save_plan, spread_s=own)
     settings = {"execution": execution, "precision": precision, "batch": batch,
                 "memory-format": memory_format, "input": input, "option": option or None,
                 "num-classes": num_classes, "weights": weights}  # fmt: skip

@@ -122,7 +122,7 @@ def _latency_caption(group: Group) -> str:
     doubtful = " Hollow grey marks, listed last: unstable or throttled."
     return (
         f"Latency, {group.setting.provenance}. Large marks: median of process medians with its "
-        "95 % bootstrap interval. Faint dots: the median of each process. Circles are TFLite, "
+        "95 % interval. Faint dots: the median of each process. Circles are TFLite, "
         f"diamonds ONNX.{doubtful if without_claim(group.timings) else ''}"
     )
 

@@ -88,7 +88,19 @@ def test_bench(cli: Cli, module: str) -> None:
     cli("convert", f"{module}:net", "--input", SHAPE, "--to", "tflite,onnx", "--out", "made")
     paths = sorted(Path("made").glob("*net_fp32.*x*")) + sorted(Path("made").glob("*.tflite"))
     paths = [path for path in paths if path.suffix in (".onnx", ".tflite")]
-    asked = ("--threads", 1, *FAST, "--timeout", 60, "--seed", 1, "--store", "results.jsonl")
+    asked = (
+        "--threads",
+        1,
+        *FAST,
+        "--spread",
+        0,
+        "--timeout",
+        60,
+        "--seed",
+        1,
+        "--store",
+        "results.jsonl",
+    )
     done = cli("bench", *paths, *asked, "--json")
     assert done.code == 0, done.err
     result = json.loads(done.out)
@@ -106,7 +118,7 @@ def test_bench(cli: Cli, module: str) -> None:
 def test_bench_with_profiles(cli: Cli, module: str) -> None:
     cli("convert", f"{module}:net", "--input", SHAPE, "--to", "tflite,onnx", "--out", "made")
     paths = [f"made/{module}.net_fp32{suffix}" for suffix in (".onnx", ".tflite")]
-    done = cli("bench", *paths, *FAST, "--profile", "--json")
+    done = cli("bench", *paths, *FAST, "--spread", 0, "--profile", "--json")
     assert done.code == 0, done.err
     for entry in json.loads(done.out)["measurements"]:
         assert entry["plan"]["profile"]
@@ -151,7 +163,9 @@ def test_bench_of_a_network(cli: Cli, module: str) -> None:
 def test_a_failed_measurement_is_listed_and_ends_with_2(cli: Cli, module: str) -> None:
     cli("convert", f"{module}:net", "--input", SHAPE, "--out", "made")
     Path("broken.tflite").write_bytes(b"no model")
-    done = cli("bench", f"made/{module}.net_fp32.tflite", "broken.tflite", *FAST, "--json")
+    done = cli(
+        "bench", f"made/{module}.net_fp32.tflite", "broken.tflite", *FAST, "--spread", 0, "--json"
+    )
     assert done.code == 2
     statuses = [entry["status"] for entry in json.loads(done.out)["measurements"]]
     assert statuses[1] == "failed"

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from edgezoo import results
+from edgezoo.devices.course import Progress
 from edgezoo.devices.journal import SUFFIX, Journal
 from edgezoo.devices.outcome import Report, failed
-from edgezoo.devices.protocol import Progress, measure
+from edgezoo.devices.protocol import measure
 from edgezoo.errors import ArtifactError
 from edgezoo.measurement import Plan, ProcessSamples
 

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgezoo.decode import from_json
-from edgezoo.devices.protocol import Progress, measure, round_orders
+from edgezoo.devices.course import Progress
+from edgezoo.devices.protocol import measure, round_orders
 from edgezoo.devices.statistics import summarize
 from edgezoo.errors import ArtifactError, EdgezooError, UsageError
 from edgezoo.measurement import Measurement, Plan
@@ -243,3 +244,12 @@ def test_missing_runtime(build_model: Any, tmp_path: Path) -> None:
         "No runtime for .tflite, .onnx is installed: run pip install ai-edge-litert onnxruntime.\n"
     )
     assert ended.stdout == expected, ended.stderr
+
+
+def test_rounds_are_spread_over_time(build_tflite: Any, build_onnx: Any) -> None:
+    """Each round begins no sooner than its turn; the models of a round follow each other at once."""
+    plan = replace(QUICK, spread_s=4.0)
+    found = measure([build_tflite(), build_onnx()], plan)
+    starts = [sorted(m.processes[n].started_at for m in found) for n in range(plan.processes)]
+    for number, (first, _) in enumerate(starts):
+        assert first - starts[0][0] > 2.0 * number - 1.0  # starting Python takes a part of a second

@@ -46,7 +46,7 @@ def test_report(format_: Format, build_model: Any) -> None:
 @pytest.mark.parametrize("format_", FORMATS)
 def test_outputs_are_the_models(format_: Format, build_model: Any) -> None:
     """A convolution with a bias far above its values is close to the bias everywhere."""
-    session = RUNNERS[format_].open(build_model(f"big_bias{SUFFIXES[format_]}", bias=1e6), 1)
+    session = RUNNERS[format_].open(build_model(f"big_bias{SUFFIXES[format_]}", bias=1e6), QUICK)
     session.feed(random_inputs(session.inputs, seed=0))
     session.invoke()
     (output,) = session.outputs()
@@ -71,12 +71,12 @@ def test_threads_reach_the_runtime(format_: Format, threads: int, build_model: A
     path = build_model(f"m{SUFFIXES[format_]}", channels=64)
     code = (
         "import os, sys; from pathlib import Path\n"
-        "from edgezoo.devices.runners.table import RUNNERS\n"
+        "from edgezoo.devices.runners.table import RUNNERS; from edgezoo.measurement import Plan\n"
         "from edgezoo.devices.runners.inputs import random_inputs\n"
         "counts = []\n"
         "for threads in (1, int(sys.argv[3])):\n"
         "    before = len(os.listdir('/proc/self/task'))\n"
-        "    session = RUNNERS[sys.argv[2]].open(Path(sys.argv[1]), threads)\n"
+        "    session = RUNNERS[sys.argv[2]].open(Path(sys.argv[1]), Plan(threads))\n"
         "    session.feed(random_inputs(session.inputs, 0))\n"
         "    session.invoke()\n"
         "    counts.append(len(os.listdir('/proc/self/task')) - before)\n"

@@ -30,6 +30,7 @@ from edgezoo.devices.runners.native_report import (
     parse_native_report,
 )
 from edgezoo.devices.runners.table import RUNNERS
+from edgezoo.measurement import Plan
 from edgezoo.types import FORMATS, SUFFIXES, Format
 
 Run = Callable[..., Ended]
@@ -58,7 +59,7 @@ def test_outputs_are_the_hosts(
     """Same inputs, same library, same machine: not one bit differs."""
     path = build_model(name, **options)
     format_: Format = "onnx" if name.endswith(".onnx") else "tflite"
-    session = RUNNERS[format_].open(path, 1)
+    session = RUNNERS[format_].open(path, Plan())
     session.feed(random_inputs(session.inputs, seed=7))
     session.invoke()
     raw = path.with_suffix(".raw")
