@@ -70,7 +70,7 @@ def test_binding_reaches_every_thread(build_tflite: Any) -> None:
 
     core = max(os.sched_getaffinity(0))
     plan = Plan(threads=2, warmup=0, runs=1, min_seconds=1e6)
-    request = Request(build_tflite(channels=64), "tflite", plan, (core,))
+    request = Request(build_tflite(channels=64), "tflite", plan, cores=(core,))
     with subprocess.Popen(
         command(request), stdout=subprocess.DEVNULL, env=child_environment()
     ) as child:
@@ -94,7 +94,7 @@ def test_binding_reaches_every_thread(build_tflite: Any) -> None:
 def test_bound_process_gives_samples(build_onnx: Any) -> None:
     core = min(os.sched_getaffinity(0))
     before = os.sched_getaffinity(0)
-    report = run_process(Request(build_onnx(), "onnx", QUICK, (core,)))
+    report = run_process(Request(build_onnx(), "onnx", QUICK, cores=(core,)))
     assert report.samples is not None, report.message
     bind(())  # the scheduler's choice stays
     assert os.sched_getaffinity(0) == before

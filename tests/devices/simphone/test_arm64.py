@@ -42,6 +42,7 @@ from edgezoo.devices.transports.adb import AdbTransport
 from edgezoo.devices.transports.files import pull, push
 from edgezoo.devices.transports.transport import Completed
 from edgezoo.errors import BenchmarkError, UsageError
+from edgezoo.measurement import Plan
 from edgezoo.types import FORMATS, SUFFIXES, Format
 from tests.devices.simphone.conftest import Adb, wait_until
 
@@ -319,7 +320,7 @@ def test_our_runner_brings_its_loader(
     assert len(judged.samples.wall_ms) == asked.runs
     assert judged.report.runtime == RUNNERS[format_].name
     pull(transport, raw, tmp_path / "output.raw")
-    session = RUNNERS[format_].open(path, 1)
+    session = RUNNERS[format_].open(path, Plan())
     session.feed(random_inputs(session.inputs, seed=7))
     session.invoke()
     (expected,) = session.outputs()
