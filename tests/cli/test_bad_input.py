@@ -60,7 +60,6 @@ def convert(model: str, *more: object, out: object = "made") -> tuple[object, ..
         (("bench", "absent.onnx"), "No such file: absent.onnx"),
         (("bench", "x.onnx", "--processes", 0), "processes must be at least 1, not 0"),
         (("bench", "x.onnx", "--batch", 8), "--batch cannot be used on host; add --device cuda"),
-        (("bench", "x.onnx", "--device", "tpu"), "device 'tpu' is not known; choose host, cuda"),
         (("bench", "x", "--device", "cuda", "--batch", "few"), "--batch few is no whole number"),
         (
             ("bench", "mnasnet_a1", "--device", "cuda", "--precision", "fp8"),
