@@ -32,13 +32,14 @@ from edgezoo.samples import random_inputs
 from edgezoo.stages import reference_outputs
 from edgezoo.types import Shape, to_json
 
-MODELS = (
-    "shufflenet_v1_g3_x1_0",
-    "mnasnet_a1_x1_0",
-    "efficientnet_b0",
-    "dm_nfnet_f0",
-    "residual_attention_56",
-)
+# The second word is what both command lines call the network.
+MODELS = {
+    "shufflenet_v1_g3_x1_0": "shufflenet_v1_g3_x1_0",
+    "mnasnet_a1_x1_0": "mnasnet_a1_x1_0",
+    "efficientnet_b0": "efficientnet_b0",
+    "dm_nfnet_f0": "benchmarks.networks:dm_nfnet_f0",
+    "residual_attention_56": "benchmarks.networks:residual_attention_56",
+}
 CONVERTERS = ("edgezoo", "litert-torch", "onnx2tf")
 WRONG = 1e-4  # of the largest output; float32 sums in another order stay under 1e-5
 INPUTS = 4
@@ -86,7 +87,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--litert-torch", required=True, help="python of that environment")
     parser.add_argument("--onnx2tf", required=True, help="python of that environment")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--models", nargs="+", default=MODELS)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=tuple(MODELS))
     parser.add_argument("--size", type=int, help="of the input, instead of the network's own")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--processes", type=int, default=7)
@@ -101,9 +102,9 @@ def input_shape(model: str, size: int | None) -> Shape:
 def converted(model: str, shape: Shape, arguments: argparse.Namespace) -> list[File]:
     """Run all converters in turn, whole processes, from PyTorch to a TFLite file."""
     out: Path = arguments.out
-    words = (model, "--weights", "random", "--input", "x".join(map(str, shape)))
+    words = (*network_words(model), "--input", "x".join(map(str, shape)))
     paths = {name: out / f"{model}_{name}.tflite" for name in CONVERTERS}
-    paths["edgezoo"] = out / f"{model}_fp32.tflite"
+    paths["edgezoo"] = out / f"{MODELS[model].replace(':', '.')}_fp32.tflite"
     for path in paths.values():
         path.unlink(missing_ok=True)
     commands: dict[str, Command] = {
@@ -115,6 +116,12 @@ def converted(model: str, shape: Shape, arguments: argparse.Namespace) -> list[F
     }
     costs = attempts(commands, arguments.runs)
     return [File(name, paths[name], *summary(costs[name])) for name in CONVERTERS]
+
+
+def network_words(model: str) -> tuple[str, ...]:
+    """Return the network's name, and its random weights where it does not bring its own."""
+    named = MODELS[model]
+    return (named,) if ":" in named else (named, "--weights", "random")
 
 
 def summary(costs: list[Cost] | Failure) -> tuple[dict[str, float] | None, str | None]:
@@ -135,7 +142,9 @@ def looked_into(file: File, model: str, shape: Shape) -> File:
     except (ArtifactError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0][:160]
         return replace(file, failure=f"does not run in LiteRT: {reason}")
-    (reference,) = reference_outputs(load_model(model, weights="random", input=shape), inputs)
+    named, *weights = network_words(model)
+    loaded = load_model(named, weights=weights[-1] if weights else None, input=shape)
+    (reference,) = reference_outputs(loaded, inputs)
     return replace(
         file,
         size_bytes=file.path.stat().st_size,

@@ -6,13 +6,17 @@ rewrites apply does not depend on the size of the input, so it is small.
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 import edgezoo
 from edgezoo.models.registry import list_models
+from edgezoo.samples import random_inputs
 from edgezoo.types import FORMATS, ModelSpec, Shape
 
 # float32 sums in another order: PyTorch's own kernels differ from each other by as much
@@ -34,17 +38,51 @@ def small_input(spec: ModelSpec) -> Shape:
     return (1, 3, size, size)
 
 
+def lively(name: str) -> nn.Module:
+    """Return a network in which everything counts.
+
+    A fresh NFNet closes its branches by gains of 0, and a fresh batch norm does nothing.
+    """
+    torch.manual_seed(0)
+    module = SPECS[name].build().eval()
+    with torch.no_grad():
+        for key, parameter in module.named_parameters():
+            if key.endswith("gain") and not parameter.any():
+                parameter.fill_(0.5)
+        for norm in module.modules():
+            if isinstance(norm, nn.BatchNorm2d):
+                assert norm.running_mean is not None and norm.running_var is not None
+                norm.weight.uniform_(0.8, 1.2)
+                norm.bias.normal_(0, 0.1)
+                norm.running_mean.normal_(0, 0.1)
+                norm.running_var.uniform_(0.8, 1.25)
+    return module
+
+
 def convert(name: str, folder: Path) -> None:
     """Convert to both formats, hold both to the error and the TFLite file to one partition."""
-    result = edgezoo.convert(
-        name, to=FORMATS, out=folder, weights="random", input=small_input(SPECS[name])
-    )
+    module, shape = lively(name), small_input(SPECS[name])
+    result = edgezoo.convert(module, to=FORMATS, out=folder, input=shape)
     errors = {artifact.format: artifact.comparison.max_rel for artifact in result.artifacts}
     partitions = json.loads(result.artifacts[0].manifest.read_text())["partitions"]
     for file in folder.iterdir():
         file.unlink()  # some are larger than a gigabyte, and pytest keeps folders
     assert partitions == 1
-    assert max(errors.values()) <= LARGEST_ERROR, errors
+    worst = max(errors.values())
+    assert worst <= LARGEST_ERROR or worst <= 3 * error_of_float32(module, shape), errors
+
+
+def error_of_float32(module: nn.Module, shape: Shape) -> float:
+    """Return how far PyTorch's own float32 is from the exact result, of the largest output.
+
+    Dozens of random layers with ReLU6 amplify any rounding (EfficientNet-Lite4: 7e-6), and two
+    float32 runs of such a network differ by the sum of their own errors.
+    """
+    x = torch.from_numpy(random_inputs(shape, 8, seed=0))
+    with torch.inference_mode():
+        found = torch.cat([module(one) for one in x.split(1)]).double()
+        exact = copy.deepcopy(module).double()(x.double())
+    return float((found - exact).abs().max() / exact.abs().max())
 
 
 @pytest.mark.parametrize("name", ONE_PER_FAMILY)
