@@ -86,6 +86,9 @@ class Patience:
     return_s: float = 90.0
 
 
+PATIENCE = Patience()
+
+
 @dataclass(slots=True)
 class DeviceStation:
     """One device, held for the time of a run; see ``held``."""
@@ -94,7 +97,7 @@ class DeviceStation:
     described: DeviceInfo
     programs: Mapping[MeasuredFormat, Program]
     clock: Clock = field(default_factory=WallClock)
-    patience: Patience = Patience()
+    patience: Patience = field(default_factory=lambda: PATIENCE)
     progress: Callable[[str], None] = lambda message: None
     _lock: DeviceLock | None = None
     _valid_until: float | None = None  # of the lock; None where it has to be taken anew

@@ -36,9 +36,9 @@ def explain_loss(transport: Transport, lost: Completed, patience_s: float, clock
             return Failure("device_gone", message)
         transport.reconnect()
         clock.sleep(PAUSE_S)
+    stop_leftovers(transport, OWNER)
     if lost.boot_id and answer.boot_id and lost.boot_id != answer.boot_id:
         return Failure("device_rebooted", f"{transport.serial} rebooted while a command ran")
-    stop_leftovers(transport, OWNER)
     return given
 
 
