@@ -119,11 +119,8 @@ elif [ -d lock ]; then
 fi
 """
 
-# Breakers keep each other out by a second folder, so none removes the lock that another just took.
-_BREAK = """\
-cd {folder} || exit
-if [ -d breaking ] && [ $(( $(date +%s) - $(stat -c %Y breaking) )) -gt 60 ]; then rmdir breaking; fi
-mkdir breaking 2>/dev/null || exit 0
+# With the screen's setting, where the link was lost before it could be put back (see screen).
+_REMOVE = """\
 owner=; read -r owner rest 2>/dev/null < lock/owner
 if [ "$owner" = {owner} ]; then
   if [ -f lock/stay_on ]; then
@@ -131,6 +128,15 @@ if [ "$owner" = {owner} ]; then
   fi
   rm -rf lock
 fi
+"""
+_RELEASE = f"cd {{folder}} || exit\n{_REMOVE}"
+
+# Breakers keep each other out by a second folder, so none removes the lock that another just took.
+_BREAK = f"""\
+cd {{folder}} || exit
+if [ -d breaking ] && [ $(( $(date +%s) - $(stat -c %Y breaking) )) -gt 60 ]; then rmdir breaking; fi
+mkdir breaking 2>/dev/null || exit 0
+{_REMOVE}
 rmdir breaking
 """
 
@@ -172,7 +178,7 @@ class DeviceLock:
     def release(self) -> None:
         """Give it back; where the device is gone, it is left for the next one to break."""
         with contextlib.suppress(DeviceError):  # adb itself is gone
-            self.transport.run(f"{self._is_ours} && rm -rf {self._folder}/lock", ANSWER_S)
+            self.transport.run(_RELEASE.format(folder=self._folder, owner=OWNER), ANSWER_S)
 
     @property
     def _folder(self) -> str:

@@ -1,6 +1,7 @@
 """What tests of measuring on simulated phones share: a run with events in its course, and its store."""
 
 import contextlib
+import os
 import re
 import threading
 import time
@@ -132,6 +133,18 @@ def processes_of(phone: SimulatedPhone) -> list[str]:
             if line and "simphone/init.py" not in line:
                 lines.append(line)
     return lines
+
+
+def running(words: str) -> list[str]:
+    """Return the command lines on this machine that have ``words``, but this process's."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
+                if words.encode() in line:
+                    found.append(line.decode(errors="replace"))
+    return found
 
 
 def left_on(phone: SimulatedPhone) -> list[str]:

@@ -168,13 +168,13 @@ def command(bench: Bench) -> Callable[..., subprocess.Popen[str]]:
 def killed_at(process: subprocess.Popen[str], step: int, number: int = signal.SIGKILL) -> list[str]:
     """Let the command start ``step`` processes, then send the signal; return what it had started."""
     started = []
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("timing"):
-            started.append(line)
-            if len(started) == step:
-                process.send_signal(number)
-    process.wait()
+    with process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("timing"):
+                started.append(line)
+                if len(started) == step:
+                    process.send_signal(number)
     return started
 
 
@@ -231,7 +231,7 @@ def test_devices_are_listed_at_once(phone: SimulatedPhone, server: Server) -> No
     phone.unplug()
     code = (
         "import sys; from edgezoo.cli import main; code = main(['devices', '--json'])\n"
-        "sys.exit(code or ', '.join({'numpy', 'torch', 'scipy', 'onnx'} & set(sys.modules)))"
+        "sys.exit(code or ', '.join({'numpy', 'torch', 'scipy', 'onnx'} & set(sys.modules)) or None)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
