@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from edgezoo.devices.failures import ADVICE, FailureClass
 from edgezoo.devices.outcome import Report, failed
 from edgezoo.devices.stations.station import Station
 from edgezoo.devices.subjects import Subject, is_intact
@@ -62,7 +63,7 @@ class Course:
 def run_once(station: Station, subject: Subject, plan: Plan) -> Report:
     """Run one process; its samples count only if the file is still the one that was hashed."""
     if not subject.sha256:
-        return failed("load_error", f"it cannot be read: {subject.unreadable}")
+        return _unusable("load_error", f"it cannot be read: {subject.unreadable}")
     return intact(_run_with_retries(station, subject, plan), subject)
 
 
@@ -70,7 +71,11 @@ def intact(report: Report, subject: Subject) -> Report:
     """Return ``report``, or a failure where the file is no longer the one that was hashed."""
     if is_intact(subject):
         return report
-    return failed("artifact_changed", "the file changed while it was measured")
+    return _unusable("artifact_changed", "the file changed while it was measured")
+
+
+def _unusable(failure_class: FailureClass, message: str) -> Report:
+    return failed(failure_class, f"{message}; {ADVICE[failure_class]}")
 
 
 def _run_with_retries(station: Station, subject: Subject, plan: Plan) -> Report:

@@ -18,7 +18,7 @@ from edgezoo.devices.failures import DeviceError, Failure
 from edgezoo.devices.journal import Journal
 from edgezoo.devices.outcome import Report
 from edgezoo.devices.protocol import check_plan, measure_at
-from edgezoo.devices.stations.choose import choose_stations
+from edgezoo.devices.stations.choose import chosen_stations
 from edgezoo.devices.stations.device import DeviceStation, failure_report, held
 from edgezoo.devices.stations.station import Purpose, RunnerFacts, Station
 from edgezoo.devices.stopping import stoppable, unstoppable
@@ -120,7 +120,7 @@ def measure_devices(
     progress: Callable[[str], None] = lambda message: None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> tuple[Measurement, ...]:
-    """Time model files on the devices that ``device`` names; see ``choose_stations``.
+    """Time model files on the devices that ``device`` names; see ``chosen_stations``.
 
     One measurement per device and path, device by device. Raises ``UsageError``, ``ArtifactError``
     or ``DeviceError`` where nothing could be measured at all.
@@ -128,7 +128,7 @@ def measure_devices(
     check_plan(plan)
     subjects = read_subjects(paths)
     formats = {subject.format for subject in subjects}
-    stations = choose_stations(
+    with chosen_stations(
         device,
         formats,
         adb=adb,
@@ -136,8 +136,8 @@ def measure_devices(
         runner=runner,
         libraries=libraries,
         progress=progress,
-    )
-    for station in stations:
-        station.check(subjects, plan)
-    with Journal(store) as journal:
-        return measure_on_all(stations, subjects, plan, journal, on_progress=on_progress)
+    ) as stations:
+        for station in stations:
+            station.check(subjects, plan)
+        with Journal(store) as journal:
+            return measure_on_all(stations, subjects, plan, journal, on_progress=on_progress)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgezoo.devices.failures import DeviceError, Failure
+from edgezoo.devices.stopping import unstoppable
 from edgezoo.devices.transports.recovery import stop_leftovers
 from edgezoo.devices.transports.transport import Completed, Transport
 from edgezoo.devices.transports.wrap import OWNER
@@ -56,15 +57,19 @@ class Holder:
 
 
 @contextlib.contextmanager
-def locked(transport: Transport) -> Iterator[DeviceLock]:
-    """Hold both locks of a device. Raises ``DeviceError`` of class ``busy`` where another does."""
-    with host_lock(transport.serial or "this machine"):
+def locked(transport: Transport, name: str = "") -> Iterator[DeviceLock]:
+    """Hold both locks of a device; ``name`` is another than its serial for the one of this machine.
+
+    Raises ``DeviceError`` of class ``busy`` where another does.
+    """
+    with host_lock(name or transport.serial or "this machine"):
         lock = DeviceLock(transport)
-        lock.take()
         try:
+            lock.take()
             yield lock
-        finally:
-            lock.release()
+        finally:  # of a lock that was just being taken when the run was stopped, too
+            with unstoppable():
+                lock.release()
 
 
 @contextlib.contextmanager
@@ -106,6 +111,7 @@ boot=; read -r boot 2>/dev/null < /proc/sys/kernel/random/boot_id
 now=$(date +%s)
 if mkdir lock 2>/dev/null; then
   echo $((now + {valid})) > lock/until && echo "{owner} {machine} {pid} $boot" > lock/owner && echo taken
+  rm -f [0-9a-f]*/*.part
 elif [ -d lock ]; then
   until=$(( $(stat -c %Y lock) + {valid} )); read -r until 2>/dev/null < lock/until
   holder=; read -r holder 2>/dev/null < lock/owner
@@ -113,11 +119,8 @@ elif [ -d lock ]; then
 fi
 """
 
-# Breakers keep each other out by a second folder, so none removes the lock that another just took.
-_BREAK = """\
-cd {folder} || exit
-if [ -d breaking ] && [ $(( $(date +%s) - $(stat -c %Y breaking) )) -gt 60 ]; then rmdir breaking; fi
-mkdir breaking 2>/dev/null || exit 0
+# With the screen's setting, where the link was lost before it could be put back (see screen).
+_REMOVE = """\
 owner=; read -r owner rest 2>/dev/null < lock/owner
 if [ "$owner" = {owner} ]; then
   if [ -f lock/stay_on ]; then
@@ -125,6 +128,15 @@ if [ "$owner" = {owner} ]; then
   fi
   rm -rf lock
 fi
+"""
+_RELEASE = f"cd {{folder}} || exit\n{_REMOVE}"
+
+# Breakers keep each other out by a second folder, so none removes the lock that another just took.
+_BREAK = f"""\
+cd {{folder}} || exit
+if [ -d breaking ] && [ $(( $(date +%s) - $(stat -c %Y breaking) )) -gt 60 ]; then rmdir breaking; fi
+mkdir breaking 2>/dev/null || exit 0
+{_REMOVE}
 rmdir breaking
 """
 
@@ -136,7 +148,10 @@ class DeviceLock:
     transport: Transport
 
     def take(self) -> None:
-        """Take it, breaking a stale one. Raises ``DeviceError``."""
+        """Take it, breaking a stale one; pieces of files that a lost link left are removed.
+
+        Raises ``DeviceError``.
+        """
         holder = self._try()
         for _ in range(2):  # the second time where another was quicker
             if holder is not None and holder.stale:
@@ -162,7 +177,8 @@ class DeviceLock:
 
     def release(self) -> None:
         """Give it back; where the device is gone, it is left for the next one to break."""
-        self.transport.run(f"{self._is_ours} && rm -rf {self._folder}/lock", ANSWER_S)
+        with contextlib.suppress(DeviceError):  # adb itself is gone
+            self.transport.run(_RELEASE.format(folder=self._folder, owner=OWNER), ANSWER_S)
 
     @property
     def _folder(self) -> str:

@@ -6,6 +6,8 @@ import contextlib
 import shlex
 from collections.abc import Iterator
 
+from edgezoo.devices.failures import DeviceError
+from edgezoo.devices.stopping import unstoppable
 from edgezoo.devices.transports.transport import Transport
 
 ANSWER_S = 20.0
@@ -32,13 +34,22 @@ def screen_on(transport: Transport) -> Iterator[None]:
 
     A device without Android's ``svc`` is left alone. The lock of the device should be held.
     """
-    folder = shlex.quote(transport.folder)
-    done = transport.run(_ON.format(folder=folder), ANSWER_S)
-    if not done.ended:
-        raise done.lost()
-    value = done.text.strip()
+    value = keep_on(transport)
     try:
         yield
     finally:
-        if value.isdigit():
-            transport.run(_BACK.format(folder=folder, value=value), ANSWER_S)
+        if value is not None:
+            back = _BACK.format(folder=shlex.quote(transport.folder), value=value)
+            with unstoppable(), contextlib.suppress(DeviceError):
+                transport.run(back, ANSWER_S)
+
+
+def keep_on(transport: Transport) -> int | None:
+    """Wake the screen and keep it on, also after a reboot; return the setting as it was.
+
+    ``None`` where the device has none. Raises ``DeviceError``.
+    """
+    done = transport.run(_ON.format(folder=shlex.quote(transport.folder)), ANSWER_S)
+    if not done.ended:
+        raise done.lost()
+    return int(done.text) if done.text.strip().isdigit() else None

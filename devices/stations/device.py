@@ -13,33 +13,31 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from edgezoo.devices.clock import Clock, WallClock
 from edgezoo.devices.cores import core_mask
 from edgezoo.devices.failures import ADVICE, DeviceError, Failure, FailureClass
 from edgezoo.devices.gate import wait_until_ready
-from edgezoo.devices.locks import DeviceLock, locked
+from edgezoo.devices.locks import VALID_S, DeviceLock, locked
 from edgezoo.devices.outcome import Report
 from edgezoo.devices.runners.benchmark_flags import (
     USAGE_ARGUMENTS,
     Flags,
     RunRequest,
     arguments,
-    parse_usage,
     request_for,
 )
 from edgezoo.devices.runners.benchmark_judge import Ended
 from edgezoo.devices.runners.program import Program
-from edgezoo.devices.runners.reading import read_process
-from edgezoo.devices.screen import screen_on
+from edgezoo.devices.runners.reading import read_process, read_usage
+from edgezoo.devices.screen import keep_on, screen_on
+from edgezoo.devices.stations.cargo import Cargo
 from edgezoo.devices.stations.station import Purpose, RunnerFacts
 from edgezoo.devices.subjects import Subject
 from edgezoo.devices.survey import STATE, conditions_in, read_conditions
-from edgezoo.devices.transports.files import push
 from edgezoo.devices.transports.recovery import explain_loss
 from edgezoo.devices.transports.transport import Completed, Transport
-from edgezoo.errors import BenchmarkError, EdgezooError, UsageError
+from edgezoo.errors import UsageError
 from edgezoo.measurement import Conditions, DeviceInfo, MeasuredFormat, Plan
 
 # After these the same process is worth another try, once the device answers again.
@@ -60,6 +58,7 @@ OF_THE_DEVICE: frozenset[FailureClass] = PASSING | {
     "disk_full",
     "push_denied",
     "unauthorized",
+    "login_refused",
     "no_permission",
     "tool_missing",
     "tool_broken",
@@ -74,30 +73,41 @@ OF_THE_DEVICE: frozenset[FailureClass] = PASSING | {
     "no_output",
 }
 FRESH_S = 30.0  # conditions older than this are asked for again
-RENEW_S = 600.0
-SLACK_S = 15.0  # for the state behind the runner
 USAGE_S = 60.0
+# Between two renewals of the lock nothing may take longer than what it is renewed for.
+LEEWAY_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a device may take to answer a short question, and to come back when it is gone."""
+
+    answer_s: float = 15.0
+    return_s: float = 90.0
+
+
+PATIENCE = Patience()
 
 
 @dataclass(slots=True)
 class DeviceStation:
-    """One device, held for the time of a run; see ``held``.
-
-    ``patience_s`` is how long a device that is gone may take to come back.
-    """
+    """One device, held for the time of a run; see ``held``."""
 
     transport: Transport
     described: DeviceInfo
     programs: Mapping[MeasuredFormat, Program]
-    lock: DeviceLock | None = None
     clock: Clock = field(default_factory=WallClock)
-    patience_s: float = 90.0
+    patience: Patience = field(default_factory=lambda: PATIENCE)
     progress: Callable[[str], None] = lambda message: None
-    _pushed: dict[str, str] = field(default_factory=dict)
+    _lock: DeviceLock | None = None
+    _valid_until: float | None = None  # of the lock; None where it has to be taken anew
+    _cargo: Cargo = field(init=False)
     _flags: dict[str, Flags] = field(default_factory=dict)
     _last: tuple[float, Conditions] | None = None
-    _renewed_at: float | None = None
     _gone: Failure | None = None
+
+    def __post_init__(self) -> None:
+        self._cargo = Cargo(self.transport)
 
     @property
     def device(self) -> DeviceInfo:
@@ -127,150 +137,158 @@ class DeviceStation:
         )
 
     def command(self, subject: Subject, plan: Plan) -> tuple[str, ...]:
-        """Return what runs on the device; the paths there hold the hashes of the files."""
-        try:
-            return self._arguments(subject, plan, "time")
-        except (EdgezooError, KeyError):  # a device that failed before anything was pushed
+        """Return what runs on the device; the paths there hold the hashes of the files.
+
+        Empty where the device failed before everything was there.
+        """
+        program = self.programs[subject.format]
+        needed = (program.binary.path, subject.path.absolute())
+        if program.binary.sha256 not in self._flags or None in map(self._cargo.place, needed):
             return ()
+        return self._arguments(subject, plan, "time")
 
     def wait_until_fit(self, plan: Plan) -> Report | None:
         """Wait for ``plan.gate``; what the last process left behind counts while it is fresh."""
         if self._gone is not None:
             return failure_report(self._gone)
         try:
-            self._renew()
-            self._last = (
-                self.clock.now(),
-                wait_until_ready(self._conditions, plan.gate, self.clock, self.progress),
-            )
+            self._hold_on(plan.gate.cooldown_s + self._limit_s(plan) + LEEWAY_S)
+            conditions = wait_until_ready(self._conditions, plan.gate, self.clock, self.progress)
         except DeviceError as error:
-            return failure_report(error.failure)
+            return failure_report(self._of_the_link(error.failure))
+        self._last = (self.clock.now(), conditions)
         return None
 
     def run(self, subject: Subject, plan: Plan, purpose: Purpose) -> Report:
         """Push what is missing, run one process, and read what it printed and how the device is."""
         try:
-            words = self._prepared(subject, plan, purpose)
-            word = f"EZ_STATE_{secrets.token_hex(8)}"
-            script = f"{shlex.join(words)}\nez_rc=$?\necho; echo {word}; {STATE}\nexit $ez_rc"
-            started_at = time.time()
-            completed = self.transport.run(script, self._limit_s(plan))
+            refused = self._bring(subject, plan)
+            return refused or self._run_there(subject, plan, purpose)
         except DeviceError as error:
-            return failure_report(error.failure)
-        except BenchmarkError as error:  # the runner printed no usage, for instance
-            return failure_report(Failure("bad_output", str(error)))
+            return failure_report(self._of_the_link(error.failure))
+        except UsageError as error:  # a flag that the plan needs and this runner lacks
+            return failure_report(Failure("flag_refused", str(error)))
+
+    def recover(self, report: Report) -> bool:
+        """Wait for a device that was lost; what was pushed and who holds it is looked at again."""
+        if report.failure_class not in PASSING or self._gone is not None:
+            return False
+        self._last, self._valid_until = None, None
+        self._cargo.look_again()
+        lost = Completed(b"", b"", None, ended=False)
+        try:
+            failure = explain_loss(self.transport, lost, self.patience.return_s, self.clock)
+        except DeviceError as error:  # adb itself is gone
+            failure = error.failure
+        if failure.failure_class != "link_lost":
+            self._gone = failure
+        return self._gone is None
+
+    def _hold_on(self, needed_s: float) -> None:
+        """Make the lock valid for all that comes until the next call; take it where it was lost."""
+        if self._lock is None:
+            return
+        now = self.clock.now()
+        if self._valid_until is None:
+            self._lock.take()
+            keep_on(self.transport)  # a reboot turned the screen off
+            self._valid_until = now + VALID_S
+        if self._valid_until < now + needed_s:
+            self._lock.renew(needed_s + VALID_S)
+            self._valid_until = now + needed_s + VALID_S
+
+    def _conditions(self) -> Conditions:
+        last, self._last = self._last, None  # the gate asks again only where these do not fit
+        if last is not None and self.clock.now() - last[0] < FRESH_S:
+            return last[1]
+        return read_conditions(self.transport)
+
+    def _bring(self, subject: Subject, plan: Plan) -> Report | None:
+        """Bring all that a process needs; a report where the runner does not even tell its flags."""
+        program = self.programs[subject.format]
+        runner = self._cargo.bring(program.binary.path, executable=True)
+        if program.library is not None:
+            self._cargo.bring(program.library)
+        self._cargo.bring(subject.path.absolute())
+        if program.binary.sha256 in self._flags:
+            return None
+        limit_s = min(USAGE_S, plan.timeout_s)
+        completed = self._completed(shlex.join((runner, *USAGE_ARGUMENTS)), limit_s)
+        flags = read_usage(_ended(completed, completed.stdout, limit_s))
+        if isinstance(flags, Failure):
+            return failure_report(flags)
+        self._flags[program.binary.sha256] = flags
+        return None
+
+    def _run_there(self, subject: Subject, plan: Plan, purpose: Purpose) -> Report:
+        words, word = self._arguments(subject, plan, purpose), f"EZ_STATE_{secrets.token_hex(8)}"
+        script = f"{shlex.join(words)}\nez_rc=$?\necho; echo {word}; {STATE}\nexit $ez_rc"
+        started_at, limit_s = time.time(), self._limit_s(plan)
+        before, self._last = self._last, None
+        completed = self._completed(script, limit_s)
         printed, _, state = completed.stdout.partition(f"\n{word}\n".encode())
-        failure = self._loss(completed)
-        if failure is not None and failure.failure_class in OF_THE_DEVICE:
-            return failure_report(failure)
         report = read_process(
             self.programs[subject.format].binary.tool,
-            _ended(completed, printed, self._limit_s(plan)),
+            _ended(completed, printed, limit_s),
             self._request(subject, plan, purpose),
             started_at,
         )
-        return replace(report, conditions=self._around(state))
+        taken = () if before is None else (before[1],)
+        if completed.ended:
+            after = conditions_in(state.decode(errors="replace"))
+            self._last = (self.clock.now(), after)
+            taken = (*taken, after)
+        return replace(report, conditions=taken)
 
-    def recover(self, report: Report) -> bool:
-        """Wait for a device that was lost; what was pushed is looked at again."""
-        if not report.device_failed or report.failure_class not in PASSING or self._gone:
-            return False
-        self._last = None
-        self._pushed.clear()
-        answer = explain_loss(
-            self.transport,
-            Completed(b"", b"", None, ended=False),
-            self.patience_s,
-            self.clock,
-        )
-        if answer.failure_class == "device_gone":
-            self._gone = answer
-            return False
-        if self.lock is not None:
-            with contextlib.suppress(
-                DeviceError
-            ):  # a reboot made it stale, and it is ours to renew
-                self.lock.take()
-        return True
+    def _completed(self, script: str, limit_s: float) -> Completed:
+        """Run a program to its end or its deadline; raise ``DeviceError`` for anything else."""
+        completed = lost = self.transport.run(script, limit_s)
+        if completed.ended:
+            return completed
+        if completed.failure and completed.failure.failure_class in ("timeout", "bad_output"):
+            # A frozen link looks like a program that hangs; only the second answers now.
+            alive = self.transport.run(":", self.patience.answer_s)
+            if alive.ended and alive.boot_id == completed.boot_id:
+                if completed.failure.failure_class == "timeout":
+                    return completed
+                raise completed.lost()
+            message = f"{self.transport.serial} stopped answering"
+            lost = replace(completed, failure=Failure("link_lost", message))
+        failure = explain_loss(self.transport, lost, self.patience.return_s, self.clock)
+        if failure.failure_class == "device_gone":
+            self._gone = failure
+        raise DeviceError(failure)
 
-    def _renew(self) -> None:
-        now = self.clock.now()
-        if self._renewed_at is None:
-            self._renewed_at = now
-        elif self.lock is not None and now - self._renewed_at > RENEW_S:
-            self.lock.renew()
-            self._renewed_at = now
-
-    def _conditions(self) -> Conditions:
-        if self._last is not None and self.clock.now() - self._last[0] < FRESH_S:
-            conditions = self._last[1]
-            self._last = None  # the gate asks again only where these do not fit
-            return conditions
-        return read_conditions(self.transport)
-
-    def _around(self, state: bytes) -> tuple[Conditions, ...]:
-        before = self._last
-        after = conditions_in(state.decode(errors="replace"))
-        self._last = (self.clock.now(), after)
-        return (after,) if before is None else (before[1], after)
-
-    def _prepared(self, subject: Subject, plan: Plan, purpose: Purpose) -> tuple[str, ...]:
-        program = self.programs[subject.format]
-        self._push(str(program.binary.path), executable=True)
-        if program.library is not None:
-            self._push(str(program.library))
-        self._push(str(subject.path.absolute()))
-        if program.binary.sha256 not in self._flags:
-            runner = self._pushed[str(program.binary.path)]
-            asked = self.transport.run([runner, *USAGE_ARGUMENTS], USAGE_S)
-            if not asked.ended:
-                raise asked.lost()
-            self._flags[program.binary.sha256] = parse_usage(asked.stdout + asked.stderr)
-        return self._arguments(subject, plan, purpose)
-
-    def _push(self, path: str, *, executable: bool = False) -> None:
-        if path not in self._pushed:
-            self._pushed[path] = push(self.transport, Path(path), executable=executable)
+    def _of_the_link(self, failure: Failure) -> Failure:
+        """Return the failure of a question; one that was not answered in time is the link's."""
+        if failure.failure_class != "timeout":
+            return failure
+        message = f"{self.transport.serial} stopped answering ({failure.message})"
+        return Failure("link_lost", message)
 
     def _arguments(self, subject: Subject, plan: Plan, purpose: Purpose) -> tuple[str, ...]:
         program = self.programs[subject.format]
         flags = self._flags[program.binary.sha256]
         given = arguments(self._request(subject, plan, purpose), flags)
         mask = core_mask(plan.cores, self.device.clusters, self.device.cores)
-        runner = self._pushed[str(program.binary.path)]
         affinity = () if mask is None else ("taskset", f"{mask:x}")
-        return (*affinity, runner, *given)
+        return (*affinity, self._cargo.bring(program.binary.path), *given)
 
     def _request(self, subject: Subject, plan: Plan, purpose: Purpose) -> RunRequest:
         program = self.programs[subject.format]
         extra = {}
         if program.library is not None:
-            extra = {"library": self._pushed[str(program.library)], "seed": str(plan.seed)}
-        graph = self._pushed[str(subject.path.absolute())]
+            extra = {"library": self._cargo.bring(program.library), "seed": str(plan.seed)}
         native = program.binary.tool == "edgezoo"
         return replace(
-            request_for(plan, graph),
+            request_for(plan, self._cargo.bring(subject.path.absolute())),
             profile=purpose == "profile" and not native,
             memory=purpose == "memory" and not native,
             extra=extra,
         )
 
     def _limit_s(self, plan: Plan) -> float:
-        return plan.timeout_s + SLACK_S
-
-    def _loss(self, completed: Completed) -> Failure | None:
-        """Return what happened to the device while a command ran, where something did."""
-        if completed.ended:
-            return None
-        failure = completed.failure or Failure("link_lost", "the link was lost")
-        if failure.failure_class == "timeout":
-            # A frozen link looks like a program that hangs; only the first does not answer now.
-            alive = self.transport.run(":", SLACK_S)
-            if alive.ended and alive.boot_id == completed.boot_id:
-                return failure
-            failure = Failure("link_lost", f"{self.transport.serial} stopped answering")
-            completed = replace(completed, failure=failure)
-        return explain_loss(self.transport, completed, self.patience_s, self.clock)
+        return plan.timeout_s + self.patience.answer_s  # the state is asked behind the runner
 
 
 @contextlib.contextmanager
@@ -279,16 +297,14 @@ def held(station: DeviceStation) -> Iterator[DeviceStation]:
 
     Raises ``DeviceError`` of class ``busy`` where another run holds it, or of what befell the link.
     """
-    with locked(station.transport) as lock, screen_on(station.transport):
-        station.lock = lock
+    with locked(station.transport, station.device.serial) as lock, screen_on(station.transport):
+        station._lock, station._valid_until = lock, station.clock.now() + VALID_S
         yield station
 
 
 def _ended(completed: Completed, printed: bytes, limit_s: float) -> Ended:
-    late = completed.failure is not None and completed.failure.failure_class == "timeout"
-    return Ended(
-        completed.returncode, printed, completed.stderr, stopped_after_s=limit_s if late else None
-    )
+    late = None if completed.ended else limit_s
+    return Ended(completed.returncode, printed, completed.stderr, stopped_after_s=late)
 
 
 def failure_report(failure: Failure) -> Report:

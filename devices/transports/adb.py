@@ -47,10 +47,10 @@ class AdbTransport:
         completed = unwrap(ended, wrapped.word, timeout_s)
         if completed.ended:
             return completed
-        if ended.by != "exit":
-            return self._stopped(completed, wrapped.word)
         # Once the command has begun, what stands on standard error is its own.
         begun = ended.stdout.startswith(b"EZ_START")
+        if ended.by != "exit":
+            return self._stopped(completed, wrapped.word, begun)
         told = None if begun else classify(ended.stderr)
         return completed if told is None else replace(completed, failure=self._named(told))
 
@@ -95,10 +95,13 @@ class AdbTransport:
             failure = self._named(classify(ended.stderr + ended.stdout) or general)
         raise DeviceError(failure)
 
-    def _stopped(self, completed: Completed, word: str) -> Completed:
-        """Stop on the phone what did not end in time, and add whether that could be verified."""
+    def _stopped(self, completed: Completed, word: str, begun: bool) -> Completed:
+        """Stop on the phone what did not end in time, and add whether that could be verified.
+
+        A phone that said nothing at all is not asked to: that would only be a second wait.
+        """
         failure = completed.failure
-        if self._stop(word) or failure is None:
+        if (begun and self._stop(word)) or failure is None:
             return completed
         message = f"{failure.message}, but whether it goes on there is not known"
         return replace(completed, failure=replace(failure, message=message))

@@ -2,13 +2,16 @@
 
 ``<folder>/<first 12 digits of the sha256>/<name>``. A file is sent as ``.part``, hashed by the device
 itself and then renamed; a dropped link otherwise leaves a truncated file behind that looks complete.
+Each question costs tens of milliseconds and a hash of a large file much more, so what is there is
+listed once (``cached``), and a file that had been hashed before it got its name is not hashed again.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from edgezoo.artifacts import file_sha256
@@ -20,13 +23,29 @@ SHORT_S = 30.0
 SLOWEST_BYTES_PER_S = 250_000
 RESERVE_BYTES = 4 << 20  # a full /data partition makes Android itself fail
 
+DAMAGED = 41  # exit code of the script that looks at what arrived
+
 # Old devices have no sha256sum; the size then has to do.
 _DIGEST = "{{ sha256sum {0} 2>/dev/null || echo size; wc -c < {0}; }}"
 
 
-def push(transport: Transport, local: Path, executable: bool = False) -> str:
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """A file that is on the device under its final name."""
+
+    size: int
+    executable: bool
+
+
+def push(
+    transport: Transport,
+    local: Path,
+    executable: bool = False,
+    known: Mapping[str, Cached] | None = None,
+) -> str:
     """Bring ``local`` to the device, unless it is there already; return its path on the device.
 
+    ``known`` is what ``cached`` told; without it the device is asked, and hashes what it has.
     Raises ``DeviceError`` of class ``artifact_changed`` where it cannot be read here, ``disk_full``,
     ``push_denied``, ``push_failed``, or whatever befell the link.
     """
@@ -37,12 +56,35 @@ def push(transport: Transport, local: Path, executable: bool = False) -> str:
         raise DeviceError(Failure("artifact_changed", message)) from error
     folder = f"{transport.folder}/{digest[:12]}"
     remote = f"{folder}/{re.sub(r'[^A-Za-z0-9_.+-]', '_', local.name)}"
-    if not _is_there(transport, remote, digest, size, executable):
+    if known is None:
+        there = _is_there(transport, remote, digest, size, executable)
+    else:
+        found = known.get(remote, Cached(-1, executable=False))
+        there = found.size == size and (found.executable or not executable)
+    if not there:
         _check_space(transport, folder, size)
-        timeout_s = SHORT_S + size / SLOWEST_BYTES_PER_S
-        transport.send(local, f"{remote}.part", timeout_s)
+        _send(transport, local, f"{remote}.part", size)
         _put_in_place(transport, remote, digest, size, executable)
     return remote
+
+
+def _send(transport: Transport, local: Path, part: str, size: int) -> None:
+    try:
+        transport.send(local, part, SHORT_S + size / SLOWEST_BYTES_PER_S)
+    except DeviceError as error:
+        # On a full disk the piece that fitted is in everybody's way; without a link it stays
+        # until the next run (see locks).
+        if error.failure.failure_class != "timeout":
+            transport.run(f"rm -f {shlex.quote(part)}", SHORT_S)
+        raise
+
+
+def cached(transport: Transport) -> Mapping[str, Cached]:
+    """Return the files that ``push`` has put on the device; empty where it cannot list them."""
+    pattern = f"{shlex.quote(transport.folder)}/[0-9a-f]*/*"
+    listed = _ended(transport.run(f"stat -c '%s %a %n' {pattern} 2>/dev/null", SHORT_S))
+    rows = re.findall(r"(?m)^(\d+) ([0-7]+) (.+?)\r?$", listed.text)
+    return {path: Cached(int(size), bool(int(mode, 8) & 0o100)) for size, mode, path in rows}
 
 
 def pull(transport: Transport, remote: str, local: Path) -> None:
@@ -123,15 +165,20 @@ def free_bytes(df: str) -> int | None:
 def _put_in_place(
     transport: Transport, remote: str, digest: str, size: int, executable: bool
 ) -> None:
+    """Let the device hash what arrived, and give it its name where it is right."""
     part, target = shlex.quote(f"{remote}.part"), shlex.quote(remote)
-    sent = _ended(transport.run(_DIGEST.format(part), SHORT_S))
-    if not _fits(sent.text, digest, size):
-        transport.run(f"rm -f {part}", SHORT_S)
-        message = f"{remote} arrived damaged ({' '.join(sent.text.split()) or sent.complaint})"
-        raise DeviceError(Failure("push_failed", message))
     # Some phones lose the bit that adb sends along; a file that was pushed from Windows never had it.
     mode = "755" if executable else "644"
-    placed = _ended(transport.run(f"chmod {mode} {part} && mv -f {part} {target}", SHORT_S))
+    place = f"chmod {mode} {part} && mv -f {part} {target}"
+    script = f"""\
+set -- $({_DIGEST.format(part)}); echo "$*"
+case "$*" in {digest}*|"size {size}") {place};; *) rm -f {part}; exit {DAMAGED};; esac
+"""
+    timeout_s = SHORT_S + size / SLOWEST_BYTES_PER_S
+    placed = _ended(transport.run(script, timeout_s))
+    if placed.returncode == DAMAGED:
+        message = f"{remote} arrived damaged ({' '.join(placed.text.split()) or placed.complaint})"
+        raise DeviceError(Failure("push_failed", message))
     if placed.returncode != 0:
         raise DeviceError(_refused(remote, placed))
 

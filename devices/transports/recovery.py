@@ -12,6 +12,7 @@ from edgezoo.devices.transports.wrap import OWNER, stop_script
 
 QUESTION_S = 10.0
 PAUSE_S = 1.0
+REFUSED = ("unauthorized", "no_permission", "unsupported", "tool_broken", "server_mismatch")
 
 
 def explain_loss(transport: Transport, lost: Completed, patience_s: float, clock: Clock) -> Failure:
@@ -19,7 +20,8 @@ def explain_loss(transport: Transport, lost: Completed, patience_s: float, clock
 
     What of this process still runs there is ended.
     ``device_rebooted`` where it comes back in another boot than the one in which ``lost`` started,
-    what ``lost`` itself says where it is the same one, ``device_gone`` where it does not come back.
+    what ``lost`` itself says where it is the same one, ``device_gone`` where it does not come back
+    and ``unauthorized`` where it is back but does not let us in.
     """
     given = lost.failure or Failure("link_lost", "the link was lost before the command ended")
     deadline = clock.now() + patience_s
@@ -28,13 +30,15 @@ def explain_loss(transport: Transport, lost: Completed, patience_s: float, clock
         if answer.ended:
             break
         if clock.now() >= deadline:
+            if answer.failure is not None and answer.failure.failure_class in REFUSED:
+                return answer.failure
             message = f"{transport.serial} did not come back within {patience_s:g} s"
             return Failure("device_gone", message)
         transport.reconnect()
         clock.sleep(PAUSE_S)
+    stop_leftovers(transport, OWNER)
     if lost.boot_id and answer.boot_id and lost.boot_id != answer.boot_id:
         return Failure("device_rebooted", f"{transport.serial} rebooted while a command ran")
-    stop_leftovers(transport, OWNER)
     return given
 
 

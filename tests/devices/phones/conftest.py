@@ -5,17 +5,20 @@ Binaries: those that EDGEZOO_ADB_BINARIES lists (as PATH does), the one on PATH,
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from edgezoo.devices.adb.find import Adb, find_adb, places
 from edgezoo.devices.adb.server import Server
+from edgezoo.devices.runners.build import build_runner
 from edgezoo.devices.simphone import SimulatedPhone
 from edgezoo.devices.simphone.fixtures import NO_ADB, free_port, kill_server
 from edgezoo.devices.simphone.server import QUIET, AdbServer
+from edgezoo.devices.stations.device import Patience
 from edgezoo.devices.transports.adb import AdbTransport
+from tests.devices.benching import Bench
 
 
 def binaries() -> list[Path]:
@@ -35,6 +38,7 @@ def adb(request: pytest.FixtureRequest) -> Adb:
     return find_adb(request.param)
 
 
+SHORT_S = 1.0
 FOREIGN = ("ADB_SERVER_SOCKET", "ANDROID_ADB_SERVER_ADDRESS", "ADB_VENDOR_KEYS")
 
 
@@ -88,3 +92,34 @@ def phone(plugged: SimulatedPhone) -> Iterator[SimulatedPhone]:
 @pytest.fixture
 def transport(adb: Adb, server: Server, phone: SimulatedPhone) -> AdbTransport:
     return AdbTransport(adb, phone.serial, server)
+
+
+@pytest.fixture(scope="session")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a C runner for this machine, which simulated phones can run."""
+    if not any(map(shutil.which, ("cc", "gcc", "clang"))):
+        pytest.skip("needs a C compiler: apt-get install gcc libc6-dev")
+    folder = tmp_path_factory.mktemp("runner")
+    build_runner(folder)
+    return folder
+
+
+@pytest.fixture
+def bench(phone: SimulatedPhone, runner: Path, tmp_path: Path) -> Bench:
+    return Bench(phone.serial, runner, tmp_path / "results.jsonl")
+
+
+@pytest.fixture
+def net(build_tflite: Callable[..., Path]) -> Path:
+    return build_tflite()
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits of seconds instead of minutes for a phone that does not answer."""
+    monkeypatch.setattr("edgezoo.devices.transports.adb.STOP_S", SHORT_S)
+    monkeypatch.setattr("edgezoo.devices.transports.adb.RECONNECT_S", SHORT_S)
+    monkeypatch.setattr("edgezoo.devices.transports.recovery.QUESTION_S", SHORT_S)
+    for module in ("locks", "screen"):
+        monkeypatch.setattr(f"edgezoo.devices.{module}.ANSWER_S", SHORT_S)
+    monkeypatch.setattr("edgezoo.devices.stations.device.PATIENCE", Patience(SHORT_S, 2.0))
