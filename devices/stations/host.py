@@ -83,7 +83,7 @@ class HostStation:
 
     def _request(self, subject: Subject, plan: Plan) -> Request:
         cores = cores_for(plan.cores, self.device.clusters, allowed_cores())
-        return Request(subject.path.absolute(), subject.format, plan, cores)
+        return Request(subject.path.absolute(), subject.format, plan, cores=cores)
 
 
 def cores_for(choice: str, clusters: Sequence[Cluster], allowed: Sequence[int]) -> tuple[int, ...]:

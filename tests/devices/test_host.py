@@ -1,5 +1,6 @@
 """This machine as a station: cores, XNNPACK and conditions, as real child processes have them."""
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from edgezoo.decode import from_json
 from edgezoo.devices.processes import run_process
 from edgezoo.devices.protocol import measure
 from edgezoo.devices.runners.child import Request, bind
@@ -70,7 +72,7 @@ def test_binding_reaches_every_thread(build_tflite: Any) -> None:
 
     core = max(os.sched_getaffinity(0))
     plan = Plan(threads=2, warmup=0, runs=1, min_seconds=1e6)
-    request = Request(build_tflite(channels=64), "tflite", plan, (core,))
+    request = Request(build_tflite(channels=64), "tflite", plan, cores=(core,))
     with subprocess.Popen(
         command(request), stdout=subprocess.DEVNULL, env=child_environment()
     ) as child:
@@ -94,10 +96,21 @@ def test_binding_reaches_every_thread(build_tflite: Any) -> None:
 def test_bound_process_gives_samples(build_onnx: Any) -> None:
     core = min(os.sched_getaffinity(0))
     before = os.sched_getaffinity(0)
-    report = run_process(Request(build_onnx(), "onnx", QUICK, (core,)))
+    report = run_process(Request(build_onnx(), "onnx", QUICK, cores=(core,)))
     assert report.samples is not None, report.message
     bind(())  # the scheduler's choice stays
     assert os.sched_getaffinity(0) == before
+
+
+@needs_affinity
+def test_the_station_binds(build_tflite: Any) -> None:
+    """What the child is told is in its command, which is stored with the number."""
+    core = max(os.sched_getaffinity(0))
+    plan = replace(QUICK, cores=f"{1 << core:x}")
+    (found,) = measure([build_tflite()], plan)
+    assert found.latency_ms is not None
+    request = from_json(Request, json.loads(found.command[-1]))
+    assert (request.cores, request.profile) == ((core,), False)
 
 
 def test_without_xnnpack(build_tflite: Any) -> None:
