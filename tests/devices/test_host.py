@@ -1,5 +1,6 @@
 """This machine as a station: cores, XNNPACK and conditions, as real child processes have them."""
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from edgezoo.decode import from_json
 from edgezoo.devices.processes import run_process
 from edgezoo.devices.protocol import measure
 from edgezoo.devices.runners.child import Request, bind
@@ -98,6 +100,17 @@ def test_bound_process_gives_samples(build_onnx: Any) -> None:
     assert report.samples is not None, report.message
     bind(())  # the scheduler's choice stays
     assert os.sched_getaffinity(0) == before
+
+
+@needs_affinity
+def test_the_station_binds(build_tflite: Any) -> None:
+    """What the child is told is in its command, which is stored with the number."""
+    core = max(os.sched_getaffinity(0))
+    plan = replace(QUICK, cores=f"{1 << core:x}")
+    (found,) = measure([build_tflite()], plan)
+    assert found.latency_ms is not None
+    request = from_json(Request, json.loads(found.command[-1]))
+    assert (request.cores, request.profile) == ((core,), False)
 
 
 def test_without_xnnpack(build_tflite: Any) -> None:

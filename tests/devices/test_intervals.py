@@ -71,7 +71,7 @@ def lasting(steps: float) -> Callable[[np.random.Generator, int], Values]:
 
 # What is promised: 95 % of independent processes from six on (94 % of five); with neighbours that
 # share a state of the machine less, the more so the longer it lasts. The floors of those are what
-# spreading the processes has to buy: two steps of memory are 10 s for seven processes over 30 s.
+# spreading the processes has to buy: two steps of memory are 13 s for seven processes over 40 s.
 COVERAGE = [
     (independent, 5, 0.9375),
     (independent, 7, 0.95),
