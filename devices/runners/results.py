@@ -71,7 +71,7 @@ def profile_of(
                 OpTime(
                     row.name,
                     row.node_type,
-                    row.avg_ms,
+                    row.avg_ms * row.times_called,  # the table has the time per call
                     row.times_called,
                     where=(accelerator or "delegate")
                     if row.name.startswith(DELEGATE_PREFIX)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -194,13 +195,15 @@ def test_a_taken_control_path(adb: Adb, tmp_path: Path) -> None:
 
 
 def test_no_adb(tmp_path: Path) -> None:
-    nowhere = {
-        "PATH": str(tmp_path),
-        "ANDROID_ADB_SERVER_PORT": "1",
-        "EDGEZOO_ADB": "",
-        "ANDROID_HOME": "",
-    }
-    done = run(**nowhere)
-    if "install the package adb" not in done.stderr:  # adbutils is installed beside us
-        assert "no adb server could be started on port 1" in done.stderr
+    with socket.socket() as taken:  # where adbutils is installed beside us, its server cannot start
+        taken.bind(("127.0.0.1", 0))
+        nowhere = {
+            "PATH": str(tmp_path),
+            "ANDROID_ADB_SERVER_PORT": str(taken.getsockname()[1]),
+            "EDGEZOO_ADB": "",
+            "ANDROID_HOME": "",
+        }
+        done = run(**nowhere)
+    if "install the package adb" not in done.stderr:
+        assert "no adb server could be started on port" in done.stderr
     assert done.returncode == 2
