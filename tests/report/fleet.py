@@ -66,6 +66,7 @@ NETWORKS: Mapping[str, tuple[float, Mapping[str, Any]]] = {
         },
     ),
 }
+PROCESSES = 5
 AGREEMENTS = {"efficientnet_b0": 0.61, "mnasnet_small": 0.9, "shufflenet_v1_g3_x1_0": 0.95}
 WEIGHTS = "9f" * 32
 BIG_LITTLE = (Cluster((0, 1, 2, 3), 1803), Cluster((4, 5), 2253), Cluster((6, 7), 2850))
@@ -182,7 +183,7 @@ def _phone(
         ("gpu", 1, "none", 1.7),
     )
     for accelerator, threads, cores, gain in ways:
-        plan = Plan(threads, accelerator=accelerator, cores=cores)
+        plan = Plan(threads, PROCESSES, accelerator=accelerator, cores=cores)
         for entry in entries:
             if accelerator == "gpu" and entry.artifact.recipe != "fp32":
                 continue
@@ -271,7 +272,7 @@ def _host(entry: ArtifactEntry) -> Measurement:
     return _measurement(
         entry,
         HOST,
-        Plan(4),
+        Plan(4, PROCESSES),
         90.0,
         runner="litert",
         runner_version="2.3.0",
@@ -293,7 +294,7 @@ def _gpu(entry: ArtifactEntry) -> Iterator[Measurement]:
         yield _measurement(
             entry,
             GPU,
-            Plan(reference=setting),
+            Plan(1, PROCESSES, reference=setting),
             1000.0,
             artifact=entry.artifact.model,
             artifact_sha256=entry.origin.weights_sha256,
