@@ -15,19 +15,22 @@ import os
 import re
 import shlex
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgezoo.devices.failures import DeviceError, Failure
-from edgezoo.devices.stopping import unstoppable
+from edgezoo.devices.stopping import pause, unstoppable
 from edgezoo.devices.transports.recovery import stop_leftovers
 from edgezoo.devices.transports.transport import Completed, Transport
 from edgezoo.devices.transports.wrap import OWNER
 
 ANSWER_S = 15.0
 VALID_S = 1800.0  # until it must be renewed
-UNOWNED_S = 60.0  # making the folder and writing its owner takes milliseconds
+UNOWNED_S = 5.0  # making the folder and writing its owner takes milliseconds
+LONGEST_BREAK_S = 10.0  # a Java program is started to put a setting back
+PAUSE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ now=$(date +%s)
 if mkdir lock 2>/dev/null; then
   echo $((now + {valid})) > lock/until && echo "{owner} {machine} {pid} $boot" > lock/owner && echo taken
   rm -f [0-9a-f]*/*.part
+  for old in breaking-*; do [ "$old" = "breaking-$boot" ] || rm -rf "$old"; done
 elif [ -d lock ]; then
   until=$(( $(stat -c %Y lock) + {valid} )); read -r until 2>/dev/null < lock/until
   holder=; read -r holder 2>/dev/null < lock/owner
@@ -132,12 +136,16 @@ fi
 _RELEASE = f"cd {{folder}} || exit\n{_REMOVE}"
 
 # Breakers keep each other out by a second folder, so none removes the lock that another just took.
+# One that was cut off leaves its folder behind, which bars nobody for long, and none after a reboot.
 _BREAK = f"""\
 cd {{folder}} || exit
-if [ -d breaking ] && [ $(( $(date +%s) - $(stat -c %Y breaking) )) -gt 60 ]; then rmdir breaking; fi
-mkdir breaking 2>/dev/null || exit 0
+boot=; read -r boot 2>/dev/null < /proc/sys/kernel/random/boot_id
+mine=breaking-$boot
+began=$(stat -c %Y $mine 2>/dev/null)
+[ $(( $(date +%s) - ${{{{began:-$(date +%s)}}}} )) -le {LONGEST_BREAK_S:.0f} ] || rmdir $mine
+mkdir $mine 2>/dev/null || {{{{ sleep 0.5; exit 0; }}}}
 {_REMOVE}
-rmdir breaking
+rmdir $mine
 """
 
 
@@ -152,18 +160,18 @@ class DeviceLock:
 
         Raises ``DeviceError``.
         """
-        holder = self._try()
-        for _ in range(2):  # the second time where another was quicker
-            if holder is not None and holder.stale:
+        deadline = time.monotonic() + LONGEST_BREAK_S + UNOWNED_S
+        while (holder := self._try()) is not None:
+            if (holder.owner and not holder.stale) or time.monotonic() > deadline:
+                raise DeviceError(Failure("busy", self._held_by(holder)))
+            if holder.stale:
                 self._break(holder)
-                holder = self._try()
-        if holder is None:
-            return
-        message = (
-            f"{self.transport.serial or 'this machine'} is being measured from elsewhere, for at most "
-            f"{max(holder.left_s, 0) / 60:.0f} min more"
-        )
-        raise DeviceError(Failure("busy", message))
+            else:  # it is being taken, or who took it was cut off
+                pause(PAUSE_S)
+
+    def _held_by(self, holder: Holder) -> str:
+        name, minutes = self.transport.serial or "this machine", max(holder.left_s, 0) / 60
+        return f"{name} is being measured from elsewhere, for at most {minutes:.0f} min more"
 
     def renew(self, valid_s: float = VALID_S) -> None:
         """Make it valid for ``valid_s`` from now; longer than whatever comes next takes."""

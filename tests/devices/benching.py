@@ -150,7 +150,7 @@ def running(words: str) -> list[str]:
 def left_on(phone: SimulatedPhone) -> list[str]:
     """Return what a run must not leave on a phone: locks, marks of commands, pieces of files."""
     folder = phone.tree.root / "data/local/tmp/edgezoo"
-    names = [*folder.glob("lock"), *folder.glob("breaking"), *folder.glob("run/*")]
+    names = [*folder.glob("lock"), *folder.glob("breaking*"), *folder.glob("run/*")]
     names += folder.glob("*/*.part")
     stay_on = phone.tree.root / "data/system/settings/global/stay_on_while_plugged_in"
     left = [str(name.relative_to(folder)) for name in names]

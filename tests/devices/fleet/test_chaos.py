@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from edgezoo.devices.course import Progress
 from edgezoo.devices.fleet import measure_on_all
 from edgezoo.devices.journal import Journal
-from edgezoo.devices.protocol import Progress
 from edgezoo.devices.simphone import SimulatedPhone
 from edgezoo.devices.simphone.fleet import Fleet
 from edgezoo.devices.simphone.server import AdbServer
@@ -55,7 +55,11 @@ class Rounds:
             self.started += 1
 
         store = self.folder / f"{name}.jsonl"
-        with chosen_stations("all", ["tflite"], runner=str(self.runner)) as stations:
+        self.said: list[str] = []
+        runner = str(self.runner)
+        with chosen_stations(
+            "all", ["tflite"], runner=runner, progress=self.said.append
+        ) as stations:
             for station in stations:
                 station.patience = PATIENCE
             with Journal(store) as journal:
@@ -96,10 +100,11 @@ def fill(rounds: Rounds, number: int, before: tuple[Measurement, ...], phones: i
     missing = sum(PLAN.processes - len(m.processes) for m in gaps)
     absent = phones * len(rounds.subjects) - len(before)
     after = rounds(str(number))
-    assert rounds.started == missing + absent * PLAN.processes
     for measurement in after:
-        assert check(measurement, PLAN, rounds.sha256s) in PASSES or measurement in kept
+        outcome = check(measurement, PLAN, rounds.sha256s)
+        assert outcome in PASSES or measurement in kept, measurement.message
     assert [m for m in kept if m not in after] == []
+    assert rounds.started == missing + absent * PLAN.processes, rounds.said
 
 
 def nothing_is_left(phones: Sequence[SimulatedPhone]) -> None:

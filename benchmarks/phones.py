@@ -1,0 +1,106 @@
+"""How much time the harness adds to what the runner itself needs, on a simulated phone.
+
+    python -m benchmarks.phones FILE... [--models 10] [--processes 3]
+
+Needs the real adb, a C compiler and LiteRT's wheel. The files are repeated (as copies of other names
+and contents) until there are enough models; the phone is empty at first (``cold``) and then has
+everything (``warm``). The runner's own time is what the same command lines take that were stored with
+the numbers, one after the other in one shell of the phone, timed there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgezoo import pipeline
+from edgezoo.devices.adb.find import find_adb
+from edgezoo.devices.adb.server import Server
+from edgezoo.devices.runners.build import build_runner
+from edgezoo.devices.simphone import SimulatedPhone
+from edgezoo.devices.simphone.fixtures import free_port, kill_server
+from edgezoo.devices.simphone.server import QUIET, AdbServer
+from edgezoo.devices.transports.adb import AdbTransport
+from edgezoo.measurement import Measurement, Plan
+
+LONGEST_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Seconds of a run and of its runner alone."""
+
+    name: str
+    run_s: float
+    runner_s: float
+
+    @property
+    def overhead(self) -> float:
+        """What the harness adds, as a share of the runner's time."""
+        return self.run_s / self.runner_s - 1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--models", type=int, default=10)
+    parser.add_argument("--processes", type=int, default=3)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        files = copies(given.files, given.models, Path(folder))
+        os.environ |= {**QUIET, "HOME": folder, "ANDROID_ADB_SERVER_PORT": str(free_port())}
+        for share in shares(files, Plan(processes=given.processes), Path(folder)):
+            print(
+                f"{share.name}: {share.run_s:.2f} s, of which the runner {share.runner_s:.2f} s; "
+                f"the harness adds {share.overhead:.1%}"
+            )
+
+
+def copies(files: Sequence[Path], count: int, folder: Path) -> list[Path]:
+    """Return ``count`` files of different contents: a byte behind a model changes nothing but that."""
+    made = []
+    for number in range(count):
+        source = files[number % len(files)]
+        path = folder / f"{number}{source.suffix}"
+        path.write_bytes(source.read_bytes() + bytes(4 * (1 + number // len(files))))
+        made.append(path)
+    return made
+
+
+def shares(files: Sequence[Path], plan: Plan, folder: Path) -> list[Share]:
+    adb, port = find_adb(), int(os.environ["ANDROID_ADB_SERVER_PORT"])
+    server = AdbServer(port=port)
+    server.start(adb.path)
+    try:
+        runner = build_runner(folder / "runner").path.parent
+        found = []
+        with SimulatedPhone(server=server) as phone:
+            transport = AdbTransport(adb, phone.serial, Server(port=port))
+            for name in ("cold", "warm", "warm"):
+                started = time.perf_counter()
+                result = pipeline.bench(files, device=phone.serial, plan=plan, runner=runner)
+                run_s = time.perf_counter() - started
+                found.append(Share(name, run_s, alone_s(transport, result.measurements, plan)))
+        return found
+    finally:
+        kill_server(adb.path, server)
+
+
+def alone_s(transport: AdbTransport, measurements: Sequence[Measurement], plan: Plan) -> float:
+    """Return the seconds of all processes' command lines alone, by the phone's clock."""
+    lines = [shlex.join(m.command) + " > /dev/null 2>&1 || exit 9" for m in measurements]
+    script = "\n".join(["date +%s%N", *lines * plan.processes, "date +%s%N"])
+    done = transport.run(script, LONGEST_S)
+    assert done.ok, done.failure or done.complaint
+    first, last = map(int, done.text.split())
+    return (last - first) / 1e9
+
+
+if __name__ == "__main__":
+    main()
