@@ -2,13 +2,13 @@
 
 What would mislead here, with figures measured on a virtual machine with busy neighbours (a 9 ms
 network, one process after the other for minutes; see benchmarks/README.md): neighbouring processes
-share the state of the machine. Processes that start within 3 s of each other agree to 1 % while runs
-differ by 4 %, so that no interval over them can cover the next run. What helps is to spread the
-processes over time (``Plan.spread_s``) and an interval that does not claim more than the order of the
-values proves.
+share the state of the machine. Five of them within 3 s spanned 3 %, but such runs differed by 3.7 %
+(standard deviation), and the interval of one covered the others' median in 20 % of cases. No formula
+mends that. What helps is to spread the processes over time (``Plan.spread_s``) and an interval that
+does not claim more than the order of the values proves.
 
 The bootstrap of a median is not it: of seven independent values its percentile interval covers the
-true median in 86 % of cases, because it nearly never draws the extremes often enough.
+true median in 86 % of cases, because it too rarely draws the extremes.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from edgezoo.report.blocks import (
     mark_link,
     titled_section,
 )
+from edgezoo.report.curve_plot import curve_plot
 from edgezoo.report.data import ReportData
 from edgezoo.report.grouping import Group, Grouping, Timing, without_claim, without_number
 from edgezoo.report.markup import Html, element, fragment
@@ -33,6 +34,10 @@ from edgezoo.report.words import (
 
 UNFOLDED = 3  # groups; more of them open one by one
 UNFOLDED_FILES = 12
+CURVE_CAPTION = (
+    "Sustained measurements: the median of each window over time, without a pause in between. The "
+    "latency in the table is that of the last third of the windows."
+)
 LISTED = 6  # sentences below a table; more of them stand in the section of failures alone
 
 
@@ -89,6 +94,7 @@ def _group(group: Group, number: int, grouping: Grouping, data: ReportData) -> H
         _evidence(NO_NUMBER_TITLE, without_number(group.timings), labels),
         figure_of(latency_plot(group, labels), f"latency-{number}", _latency_caption(group)),
         figure_of(trade_off_plot(group, labels), f"trade-off-{number}", _trade_off_caption(group)),
+        figure_of(curve_plot(group, labels), f"curve-{number}", CURVE_CAPTION),
         _older(group),
     )
     heading = describe_setting(group.setting)
