@@ -74,13 +74,15 @@ def interleaved(commands: Mapping[str, Command], runs: int) -> dict[str, list[Co
     return costs
 
 
-def attempts(commands: Mapping[str, Command], runs: int) -> dict[str, list[Cost] | Failure]:
-    """Run all commands in turn as ``interleaved`` does; one that fails is not run again."""
+def attempts(
+    commands: Mapping[str, Command], runs: Mapping[str, int]
+) -> dict[str, list[Cost] | Failure]:
+    """Run each command so many times, in turn as ``interleaved`` does, but none again that failed."""
     results: dict[str, list[Cost] | Failure] = {name: [] for name in commands}
-    for _ in range(runs):
+    for number in range(max(runs.values())):
         for name, command in commands.items():
             costs = results[name]
-            if isinstance(costs, Failure):
+            if isinstance(costs, Failure) or number >= runs[name]:
                 continue
             cost = attempt(command)
             results[name] = cost if isinstance(cost, Failure) else [*costs, cost]

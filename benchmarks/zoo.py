@@ -90,6 +90,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--models", nargs="+", choices=MODELS, default=tuple(MODELS))
     parser.add_argument("--size", type=int, help="of the input, instead of the network's own")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--onnx2tf-runs", type=int, default=1, help="some take it minutes")
     parser.add_argument("--processes", type=int, default=7)
     return parser.parse_args()
 
@@ -114,7 +115,8 @@ def converted(model: str, shape: Shape, arguments: argparse.Namespace) -> list[F
         ),
         "onnx2tf": peer(arguments.onnx2tf, "onnx2tf_convert", str(paths["onnx2tf"]), *words),
     }
-    costs = attempts(commands, arguments.runs)
+    runs = {name: arguments.runs for name in CONVERTERS} | {"onnx2tf": arguments.onnx2tf_runs}
+    costs = attempts(commands, runs)
     return [File(name, paths[name], *summary(costs[name])) for name in CONVERTERS]
 
 
