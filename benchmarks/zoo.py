@@ -115,7 +115,7 @@ def converted(model: str, shape: Shape, arguments: argparse.Namespace) -> list[F
         ),
         "onnx2tf": peer(arguments.onnx2tf, "onnx2tf_convert", str(paths["onnx2tf"]), *words),
     }
-    runs = {name: arguments.runs for name in CONVERTERS} | {"onnx2tf": arguments.onnx2tf_runs}
+    runs = dict.fromkeys(CONVERTERS, arguments.runs) | {"onnx2tf": arguments.onnx2tf_runs}
     costs = attempts(commands, runs)
     return [File(name, paths[name], *summary(costs[name])) for name in CONVERTERS]
 

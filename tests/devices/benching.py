@@ -5,7 +5,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,12 @@ class Bench:
     @property
     def stored(self) -> tuple[Measurement, ...]:
         return results.read(self.store).measurements
+
+
+def only(measurements: Sequence[Measurement]) -> Measurement:
+    """Return the one measurement that there must be."""
+    (measurement,) = measurements
+    return measurement
 
 
 def refused(measurement: Measurement, kind: FailureClass, processes: int = 0) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgezoo.devices.adb.server import Server
 from edgezoo.devices.course import Progress
 from edgezoo.devices.fleet import measure_on_all
 from edgezoo.devices.journal import Journal
@@ -19,7 +20,6 @@ from edgezoo.devices.subjects import read_subjects
 from edgezoo.measurement import Gate, Measurement, Plan
 from tests.devices.benching import left_on, processes_of, running
 from tests.devices.fleet.chaos import Chaos, check
-from tests.devices.phones.conftest import Server
 
 PLAN = Plan(processes=3, warmup=1, runs=5, timeout_s=20.0, gate=Gate(cooldown_s=1.0))
 # Longer than any fault lasts, so that a phone that comes back is waited for.

@@ -21,8 +21,8 @@ from edgezoo.devices.simphone.server import AdbServer
 from edgezoo.devices.stations.choose import chosen_stations
 from edgezoo.devices.stations.device import held
 from edgezoo.devices.transports.adb import AdbTransport
-from edgezoo.measurement import Gate, Plan
-from tests.devices.benching import Bench, left_on, measured, processes_of, refused, running
+from edgezoo.measurement import Gate, Measurement, Plan
+from tests.devices.benching import Bench, left_on, measured, only, processes_of, refused, running
 
 ROOT = Path(__file__).parents[3]
 
@@ -98,9 +98,9 @@ def test_a_server_that_is_elsewhere_and_gone(
 
 def test_two_runs_at_once(bench: Bench, net: Path, phone: SimulatedPhone, tmp_path: Path) -> None:
     second = Bench(bench.device, bench.runner, tmp_path / "second.jsonl")
-    busy = []
+    busy: list[Measurement] = []
     measured(*bench(net, before={2: lambda: busy.extend(second(net))}))
-    assert "is being measured by process" in refused(*busy, "busy")
+    assert "is being measured by process" in refused(only(busy), "busy")
     measured(*second(net))
 
 

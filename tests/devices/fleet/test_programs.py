@@ -15,7 +15,7 @@ from edgezoo.devices.simphone import SimulatedPhone
 from edgezoo.devices.simphone.faults import SITUATIONS
 from edgezoo.errors import UsageError
 from edgezoo.measurement import Gate
-from tests.devices.benching import Bench, left_on, measured, processes_of, refused
+from tests.devices.benching import Bench, left_on, measured, only, processes_of, refused
 from tests.devices.fleet.conftest import LOGS, Replay
 
 # name in SITUATIONS: the class, and a part of the sentence
@@ -60,7 +60,7 @@ def test_from_the_start(bench: Bench, net: Path, phone: SimulatedPhone, name: st
     kind, words = PROGRAMS[name]
     phone.set(**SITUATIONS[name][1])
     timeout_s = 2.0 if name == "hang" else 60.0
-    assert words in refused(*bench(net, timeout_s=timeout_s), kind)
+    assert words in refused(only(bench(net, timeout_s=timeout_s)), kind)
     assert left_on(phone) == []
 
 
@@ -78,12 +78,12 @@ def test_one_network_fails_alone(bench: Bench, net: Path, phone: SimulatedPhone)
 
 def test_27_throttled_before(bench: Bench, net: Path, phone: SimulatedPhone) -> None:
     phone.set(**SITUATIONS["throttled"][1])
-    assert "the thermal status is 3 (severe)" in refused(*bench(net), "too_warm")
+    assert "the thermal status is 3 (severe)" in refused(only(bench(net)), "too_warm")
 
 
 def test_27_a_warm_battery(bench: Bench, net: Path, phone: SimulatedPhone) -> None:
     phone.set(**SITUATIONS["hot_battery"][1])
-    assert "the battery has 43.0 °C" in refused(*bench(net), "too_warm")
+    assert "the battery has 43.0 °C" in refused(only(bench(net)), "too_warm")
 
 
 def test_27_throttled_meanwhile(bench: Bench, net: Path, phone: SimulatedPhone) -> None:
@@ -122,7 +122,7 @@ def test_other_states(
     bench: Bench, net: Path, phone: SimulatedPhone, name: str, kind: FailureClass
 ) -> None:
     phone.set(**SITUATIONS[name][1])
-    refused(*bench(net), kind)
+    refused(only(bench(net)), kind)
 
 
 def test_a_screen_that_is_off_is_woken(bench: Bench, net: Path, phone: SimulatedPhone) -> None:
@@ -138,7 +138,7 @@ def genuine(name: str) -> bytes:
 
 
 CUT = genuine("ok.txt").partition(b"INFO: Inference timings")[0]
-LOG_PLAN = {"processes": 2, "warmup": 0, "runs": 3}
+LOG_PLAN: dict[str, Any] = {"processes": 2, "warmup": 0, "runs": 3}
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_logs_without_a_number(
     words: str,
 ) -> None:
     bench.runner = replay(text)
-    assert words in refused(*bench(net, **{**LOG_PLAN, **fields}), kind)
+    assert words in refused(only(bench(net, **{**LOG_PLAN, **fields})), kind)
 
 
 def test_a_log_with_a_number(bench: Bench, net: Path, replay: Replay) -> None:

@@ -21,7 +21,7 @@ from edgezoo.devices.simphone.broken_server import BrokenServer
 from edgezoo.devices.simphone.fixtures import kill_server
 from edgezoo.devices.simphone.server import AdbServer
 from edgezoo.devices.transports.adb import AdbTransport
-from tests.devices.benching import Bench, InTheMiddle, left_on, measured, refused
+from tests.devices.benching import Bench, InTheMiddle, left_on, measured, only, refused
 
 SHORT_S, LONG_S = 1.0, 60.0
 Stop = Callable[..., str]
@@ -210,7 +210,7 @@ def test_push_refused(
     words: str,
 ) -> None:
     phone.set(**fields)
-    assert words in refused(*bench(net), kind)
+    assert words in refused(only(bench(net)), kind)
     phone.heal()
     measured(*bench(net))
     assert left_on(phone) == []
@@ -238,7 +238,7 @@ def test_35_two_runs(
     bench: Bench, net: Path, phone: SimulatedPhone, transport: AdbTransport
 ) -> None:
     with locked(transport):
-        assert "is being measured by process" in refused(*bench(net), "busy")
+        assert "is being measured by process" in refused(only(bench(net)), "busy")
     measured(*bench(net))
     assert left_on(phone) == []
 
@@ -250,7 +250,7 @@ def test_35_another_machine_measures(
     lock = f"mkdir -p {transport.folder}/lock && cd {transport.folder}/lock"
     write = f'echo "{owner}" > owner && echo $(($(date +%s) + 600)) > until'
     assert transport.run(f"{lock} && {write}", LONG_S).ok
-    assert "is being measured from elsewhere" in refused(*bench(net), "busy")
+    assert "is being measured from elsewhere" in refused(only(bench(net)), "busy")
     assert (phone.tree.root / transport.folder.lstrip("/") / "lock/owner").is_file()
 
 
