@@ -115,6 +115,10 @@ now=$(date +%s)
 if mkdir lock 2>/dev/null; then
   echo $((now + {valid})) > lock/until && echo "{owner} {machine} {pid} $boot" > lock/owner && echo taken
   rm -f [0-9a-f]*/*.part
+  for mark in run/*; do
+    group=; there=; read -r group there 2>/dev/null < "$mark"
+    [ "$there" = "$boot" ] && kill -s 0 -- "-$group" 2>/dev/null || rm -f "$mark"
+  done
   for old in breaking-*; do [ "$old" = "breaking-$boot" ] || rm -rf "$old"; done
 elif [ -d lock ]; then
   until=$(( $(stat -c %Y lock) + {valid} )); read -r until 2>/dev/null < lock/until
@@ -156,7 +160,7 @@ class DeviceLock:
     transport: Transport
 
     def take(self) -> None:
-        """Take it, breaking a stale one; pieces of files that a lost link left are removed.
+        """Take it, breaking a stale one; what lost links left of files and marks is removed.
 
         Raises ``DeviceError``.
         """

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,20 @@ def is_intact(subject: Subject) -> bool:
     if subject.origin is not None:
         return True
     try:
-        return fingerprint(subject.path) == subject.sha256
+        status = subject.path.stat()
+        version = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        return _fingerprint_of(subject.path, version) == subject.sha256
     except OSError:
         return False
+
+
+@lru_cache(maxsize=1024)
+def _fingerprint_of(path: Path, version: tuple[int, ...]) -> str:
+    """Return the sha256 of a file, which is asked for after every process of it.
+
+    A file that was written since has another ``version``: its inode, size or times differ.
+    """
+    return fingerprint(path)
 
 
 def read_subjects(paths: Sequence[Path]) -> tuple[Subject, ...]:

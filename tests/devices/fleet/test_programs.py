@@ -1,4 +1,4 @@
-"""The situations that befall the program on a phone that answers: 20 to 32 of ``situations.TABLE``.
+"""The situations that befall the program on a phone that answers: 20 to 32 of ``test_table``.
 
 Each is injected twice where that differs: from the start, where the runner cannot even be asked for
 its flags, and before the second process, where what is finished has to stay.

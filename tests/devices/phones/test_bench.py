@@ -1,10 +1,11 @@
 """The situations between edgezoo and a phone, end to end: what a user of ``bench`` gets to see.
 
 Each with every adb binary that is found, because their words and exit codes differ. Numbers are
-those of ``situations.TABLE``.
+those of ``fleet/test_table``.
 """
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ def test_9_port_closed(stopped: Stop, phone: SimulatedPhone) -> None:
     [
         ("no_permissions", "this user may not open it (missing udev rules? user is in the plugdev"),
         ("other_version", "speaks version 32, "),
-        ("silent", "the adb server"),
+        ("silent", "does not start"),
     ],
     ids=["10-no-permission", "11-other-version", "12-silent"],
 )
@@ -166,6 +167,27 @@ def test_15_cable_pulled_in_push(bench: Bench, net: Path, phone: SimulatedPhone)
     phone.set(drop_after_bytes=500_000)
     measured(*bench(net))
     assert phone.faults.drop_after_bytes is None
+    assert left_on(phone) == []
+
+
+def test_15_pulled_in_every_push(bench: Bench, net: Path, phone: SimulatedPhone) -> None:
+    """The first 500 kB of every link arrive; the run ends with a name for it, not with a number."""
+    over = threading.Event()
+
+    def pull() -> None:
+        while not over.wait(0.01):
+            if phone.faults.drop_after_bytes is None:
+                phone.set(drop_after_bytes=500_000)
+
+    puller = threading.Thread(target=pull)
+    puller.start()
+    (measurement,) = bench(net)
+    over.set()
+    puller.join()
+    phone.heal()
+    phone.replug()
+    assert "the link broke while a file was copied" in refused(measurement, "push_failed")
+    measured(*bench(net))
     assert left_on(phone) == []
 
 
