@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgezoo.devices.failures import FailureClass
-from edgezoo.measurement import Conditions, ProcessSamples, Profile
+from edgezoo.measurement import Conditions, Energy, ProcessSamples, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Report:
     failure_class: FailureClass | None = None
     message: str | None = None
     profile: Profile | None = None
+    energy: Energy | None = None
     conditions: tuple[Conditions, ...] = ()
     device_failed: bool = False
 

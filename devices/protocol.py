@@ -17,6 +17,7 @@ from statistics import median
 from edgezoo.devices.clock import WallClock
 from edgezoo.devices.course import Course, Progress, draft_of, run_once
 from edgezoo.devices.curve import judge_curve
+from edgezoo.devices.energy.run import with_energy
 from edgezoo.devices.journal import Journal, job_key
 from edgezoo.devices.outcome import Report
 from edgezoo.devices.profiles.take import with_profile
@@ -152,6 +153,7 @@ def _finish(station: Station, course: Course, journal: Journal) -> Measurement:
     measurement = _with_statistics(draft_of(course, station), course.reports)
     measurement = _with_memory(measurement, course, station)
     measurement = with_profile(measurement, station, course.subject, course.plan)
+    measurement = with_energy(measurement, station, course.subject, course.plan)
     journal.finish(course.key, measurement, again=course.reports[-1].device_failed)
     return measurement
 

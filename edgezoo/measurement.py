@@ -89,7 +89,8 @@ class Plan:
     each with ``warmup`` untimed runs, then at least ``runs`` timed ones and ``min_seconds`` of them.
 
     ``cores`` is a ``CoreChoice`` or a hexadecimal mask. ``sustained_s`` above 0 draws the latency of
-    one long process over that time instead. ``memory`` and ``profile`` add separate runs, because
+    one long process over that time instead. ``energy_s`` above 0 reads a phone's fuel gauge, so long
+    idle and so long under load. ``memory`` and ``profile`` add separate runs, because
     both disturb the timing. ``reference`` is set in reference runs alone. The rounds of processes
     begin evenly over ``spread_s`` seconds where they would be quicker, because processes of the same
     few seconds agree with each other more than with the next run.
@@ -107,6 +108,7 @@ class Plan:
     cores: str = "none"
     gate: Gate = Gate()
     sustained_s: float = 0.0
+    energy_s: float = 0.0
     memory: bool = True
     profile: bool = False
     reference: ReferenceSetting | None = None

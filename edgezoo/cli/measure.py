@@ -77,6 +77,7 @@ def bench(
     min_seconds: plans.MinSecondsOption = PLAN.min_seconds,
     spread: plans.SpreadOption = None,
     sustained: plans.SustainedOption = PLAN.sustained_s,
+    energy: plans.EnergyOption = PLAN.energy_s,
     cores: plans.CoresOption = PLAN.cores,
     xnnpack: plans.XnnpackOption = PLAN.xnnpack,
     timeout: o.TimeoutOption = PLAN.timeout_s,
@@ -97,6 +98,7 @@ def bench(
     accelerator: o.AcceleratorOption = PLAN.accelerator,
     runner: o.RunnerOption = None,
     library: o.LibraryOption = None,
+    team: o.TeamOption = None,
     adb: o.AdbOption = None,
     adb_server: o.AdbServerOption = None,
     execution: o.ExecutionOption = None,
@@ -126,7 +128,7 @@ def bench(
     settings = {"execution": execution, "precision": precision, "batch": batch,
                 "memory-format": memory_format, "input": input, "option": option or None,
                 "num-classes": num_classes, "weights": weights}  # fmt: skip
-    on_phones = {"runner": runner, "library": library or None, "adb": adb,
+    on_phones = {"runner": runner, "library": library or None, "team": team, "adb": adb,
                  "adb-server": adb_server or None}  # fmt: skip
     if device == HOST or device.startswith(REFERENCES):
         _refuse_settings(on_phones, device, "--device adb")
@@ -142,6 +144,7 @@ def bench(
                 servers=adb_server or (),
                 runner=runner,
                 libraries=library or (),
+                team=team,
                 progress=progress,
             ),
             as_json,

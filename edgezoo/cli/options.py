@@ -45,8 +45,8 @@ DeviceOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="host: this machine's processor. adb: the only phone; SERIAL: that phone; all: every "
-        "phone at once. ssh:USER@HOST: a Linux board. cuda or cuda:N: an NVIDIA GPU as a "
-        "reference (torch-cpu takes the same reference on the processor).",
+        "phone at once. ssh:USER@HOST: a Linux board. ios: an iPhone, on a Mac. cuda or cuda:N: an "
+        "NVIDIA GPU as a reference (torch-cpu takes the same reference on the processor).",
         rich_help_panel=TIMING,
     ),
 ]
@@ -186,6 +186,15 @@ LibraryOption = Annotated[
     typer.Option(
         metavar="FILE",
         help="libLiteRt.so or libonnxruntime.so for the C runner on the device. Repeatable.",
+        rich_help_panel=PHONES,
+        show_default=False,
+    ),
+]
+TeamOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID",
+        help="The Apple development team that signs the app on an iPhone (--device ios, on a Mac).",
         rich_help_panel=PHONES,
         show_default=False,
     ),

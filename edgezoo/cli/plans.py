@@ -82,6 +82,16 @@ SustainedOption = Annotated[
     ),
 ]
 
+EnergyOption = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS",
+        help="Take the energy of an inference too, from the phone's fuel gauge: so long idle, so "
+        "long under load. A phone that charges tells none.",
+        rich_help_panel=o.PHONES,
+    ),
+]
+
 # The fields of a plan by the parameter of ``bench`` that sets them.
 FIELDS: Mapping[str, str] = {
     "threads": "threads",
@@ -96,6 +106,7 @@ FIELDS: Mapping[str, str] = {
     "cores": "cores",
     "spread": "spread_s",
     "sustained": "sustained_s",
+    "energy": "energy_s",
     "profile": "profile",
 }
 READ: Mapping[str, Callable[[Any], Any]] = {"accelerator": o.parse_accelerator}

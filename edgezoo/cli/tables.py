@@ -88,8 +88,15 @@ def measurements(taken: Sequence[Measurement]) -> RenderableType:
             Text(measurement.status, STATUS_STYLES[measurement.status]),
         )
     doubtful = [m for m in taken if m.status != "ok" and m.message]
+    energies = [
+        f"{m.artifact}{f' on {_place(m)}' if several else ''}: "
+        f"{numbers.significant(m.energy.millijoules)} mJ per inference "
+        f"[{numbers.significant(m.energy.interval[0])}, {numbers.significant(m.energy.interval[1])}]"
+        for m in taken
+        if m.energy is not None
+    ]
     notes = [f"{m.artifact}{f' on {_place(m)}' if several else ''}: {m.message}" for m in doubtful]
-    return Group(table, *(Text(note) for note in notes), *_conditions(taken))
+    return Group(table, *(Text(note) for note in (*energies, *notes)), *_conditions(taken))
 
 
 def _place(measurement: Measurement) -> str:

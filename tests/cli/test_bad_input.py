@@ -65,6 +65,7 @@ def convert(model: str, *more: object, out: object = "made") -> tuple[object, ..
             ("bench", "mnasnet_a1", "--device", "cuda", "--precision", "fp8"),
             "precision 'fp8' is not one of fp32, tf32, bf16, fp16",
         ),
+        (("bench", "x.mlpackage", "--device", "ios"), "can only be measured from macOS with Xcode"),
         (("compare", "a.jsonl", "b.jsonl"), "a.jsonl cannot be read"),
         (("compare", "a.jsonl", "b.jsonl", "--gate", "many"), "write it as 5% or 0.05"),
         (("report", "absent"), "absent holds no artifact"),

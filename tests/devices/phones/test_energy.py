@@ -5,6 +5,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from edgezoo.devices.energy.take import idle_readings, sampled_script
 from edgezoo.devices.simphone import SimulatedPhone
 from edgezoo.devices.transports.adb import AdbTransport
 from edgezoo.measurement import Energy
+from tests.devices.benching import Bench, left_on, running
 
 GAUGE = "sys/class/power_supply/battery/current_now"
 SECONDS, INTERVAL_S, RUNS = 5.0, 0.1, 100
@@ -82,3 +84,39 @@ def test_a_gauge_that_says_nothing(
     assert not isinstance(idle, GaugeProblem)
     problem = energy_of(idle, idle, RUNS, 3.0, settle_s=0.2)
     assert isinstance(problem, GaugeProblem) and problem.kind == kind, problem
+
+
+@pytest.mark.slow
+def test_bench_takes_the_energy(
+    bench: Bench, build_tflite: Callable[..., Path], phone: SimulatedPhone
+) -> None:
+    """End to end: the gauge rises while the runner of the energy's process is there."""
+    phone.set(charging=False)
+    net = build_tflite(channels=128, side=64)  # some milliseconds: every sample is printed
+    drawn = itertools.count()
+
+    def current() -> int:
+        busy = any("--min_secs=14" in line for line in running("edgezoo_runner"))
+        return (LOAD_UA if busy else IDLE_UA) + 20_000 * (next(drawn) % 3)
+
+    with _drawing(phone, current):
+        (measurement,) = bench(net, energy_s=14.0)
+    energy = measurement.energy
+    assert energy is not None, measurement.message
+    assert measurement.latency_ms is not None
+    assert energy.load_mw > energy.baseline_mw
+    # The gauge stands for the whole run, the runner for most of it: start and end cost seconds.
+    millivolts = int((phone.tree.root / GAUGE).with_name("voltage_now").read_text()) / 1000
+    truth_mw = (LOAD_UA - IDLE_UA) / 1000 * millivolts / 1000
+    assert energy.load_mw - energy.baseline_mw == pytest.approx(truth_mw, rel=0.25)
+    assert energy.interval[0] < energy.millijoules < energy.interval[1]
+    assert left_on(phone) == []
+
+
+def test_bench_says_why_there_is_no_energy(
+    bench: Bench, build_tflite: Callable[..., Path], phone: SimulatedPhone
+) -> None:
+    phone.set(charging=True)
+    (measurement,) = bench(build_tflite(channels=128, side=64), energy_s=3.0)
+    assert measurement.latency_ms is not None and measurement.energy is None
+    assert "No energy: " in (measurement.message or "")
