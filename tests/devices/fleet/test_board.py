@@ -4,6 +4,7 @@ import getpass
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.devices.phones.conftest import net, runner
 from tests.devices.transports.conftest import ssh_options
 
 __all__ = ["net", "runner", "ssh_options"]  # fixtures
-FIELDS = {"processes": 2, "warmup": 1, "runs": 5}
+FIELDS: dict[str, Any] = {"processes": 2, "warmup": 1, "runs": 5}
 
 
 @pytest.fixture(autouse=True)
