@@ -203,7 +203,7 @@ def _waiting(processes: Sequence[ProcessSamples]) -> float:
 
     With several threads the ratio is below 1 unless they wait a lot, so this sees less.
     """
-    known = [process for process in processes if process.wall_ms and all(process.cpu_ms)]
+    known = [p for p in processes if p.wall_ms and p.cpu_ms and all(p.cpu_ms)]
     ratios = [float(np.median(p.wall_ms) / np.median(p.cpu_ms)) for p in known]
     return float(np.median(ratios)) if ratios else 1.0
 

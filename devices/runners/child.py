@@ -74,9 +74,11 @@ def die_with_parent(parent: str | None) -> None:
 
 
 def bind(cores: Sequence[int]) -> None:
-    """Keep this process to ``cores``; threads that a runtime starts later inherit it."""
+    """Keep this process to ``cores``: the threads that numpy has started, and all later ones."""
     if cores:
         os.sched_setaffinity(0, cores)
+        for thread in os.listdir("/proc/self/task"):
+            os.sched_setaffinity(int(thread), cores)
 
 
 def carry_out(request: Request) -> Report:
