@@ -122,6 +122,11 @@ class DeviceStation:
         """Refuse cores that the device does not have, and accelerators that a runner lacks."""
         core_mask(plan.cores, self.device.clusters, self.device.cores)
         for subject in subjects:
+            if subject.path.with_name(f"{subject.path.name}.data").is_file():
+                raise UsageError(
+                    f"{subject.path} keeps its weights in a second file, which cannot be measured "
+                    "on a device yet; measure it on this machine, or the .tflite file"
+                )
             program = self.programs[subject.format]
             if program.binary.tool == "edgezoo" and (plan.accelerator != "cpu" or not plan.xnnpack):
                 asked = plan.accelerator if plan.accelerator != "cpu" else "the CPU without XNNPACK"

@@ -22,6 +22,7 @@ from edgezoo.devices.simphone.broken_server import BrokenServer
 from edgezoo.devices.simphone.fixtures import kill_server
 from edgezoo.devices.simphone.server import AdbServer
 from edgezoo.devices.transports.adb import AdbTransport
+from edgezoo.errors import UsageError
 from tests.devices.benching import Bench, InTheMiddle, left_on, measured, only, refused
 
 SHORT_S, LONG_S = 1.0, 60.0
@@ -301,3 +302,11 @@ def test_the_error_is_of_its_class(bench: Bench, net: Path, phone: SimulatedPhon
     with pytest.raises(DeviceError) as caught:
         bench(net)
     assert caught.value.failure.failure_class == "unauthorized"
+
+
+def test_weights_in_a_second_file_are_refused(bench: Bench, net: Path) -> None:
+    model = net.with_name("large.onnx")
+    model.write_bytes(b"")
+    net.with_name("large.onnx.data").write_bytes(b"")
+    with pytest.raises(UsageError, match="keeps its weights in a second file"):
+        bench(model)
