@@ -18,7 +18,7 @@ demo: $(VENV)/.installed   ## the main job on real weights and real photos
 	$(BIN)/edgezoo run efficientnet_lite0 --weights default --samples demo/photos --out demo/out
 
 test: $(VENV)/.installed   ## everything but the slow tests and emulation
-	$(BIN)/python -m pytest -q -m "not slow and not emulator"
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not emulator"
 
 slow: $(VENV)/.installed   ## the slow tests too
 	$(BIN)/python -m pytest -q

@@ -1,6 +1,19 @@
 import signal
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parent
+# They share adb servers, locks of this machine and the eye for stray processes.
+TOGETHER = ("devices/phones/", "devices/fleet/", "devices/simphone/", "test_docs_phones")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With pytest-xdist a worker gets whole files, and one of them all simulated phones."""
+    for item in items:
+        name = item.path.relative_to(ROOT).as_posix()
+        group = "phones" if name.startswith(TOGETHER) else name
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_configure() -> None:

@@ -90,7 +90,7 @@ def test_json_round_trip(measurement: Measurement) -> None:
         ({"device": 3}, "device must be an object, not 3"),
         ({"plan": {"threads": "two"}}, "plan.threads must be int, not 'two'"),
         ({"plan": {"threads": True}}, "plan.threads must be int, not True"),
-        ({"format": "pt"}, "format must be one of tflite, onnx, pytorch, not 'pt'"),
+        ({"format": "pt"}, "format must be one of tflite, onnx, pytorch, coreml, not 'pt'"),
         ({"latency_ms": {"median": 1}}, "latency_ms.p90 is missing"),
         ({"peak_memory_mib": float("nan")}, "peak_memory_mib must be finite, not nan"),
         ({"processes": [[]]}, "processes[0] must be an object"),
