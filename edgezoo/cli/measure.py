@@ -13,6 +13,7 @@ from edgezoo.cli import plans
 from edgezoo.cli.answer import answer
 from edgezoo.errors import BenchmarkError, UsageError
 from edgezoo.measurement import Measurement, Plan
+from edgezoo.measuring import HOST
 
 RUN_EXAMPLES = (
     "edgezoo run efficientnet_lite0 --samples photos --out lite0",
@@ -39,7 +40,6 @@ REPORT_EXAMPLES = (
     "edgezoo report phones.jsonl gpu.jsonl --out report",
 )
 PLAN = Plan()
-HOST = "host"
 REFERENCES = ("cuda", "torch-cpu")  # what a device that runs PyTorch itself is called
 
 
