@@ -4,16 +4,22 @@
 
 Needs the real adb, a C compiler and LiteRT's wheel. The files are repeated (as copies of other names
 and contents) until there are enough models; the phone is empty at first (``cold``) and then has
-everything (``warm``). The runner's own time is what its processes report of themselves: loading, first
-inference, warm-up (at the median) and timed runs. Starting them, and opening the library, counts as the
-harness's, so its share is rather too high; taken in the same moments, both have the same neighbours.
+everything (``warm``). Two times are the runner's own:
+
+- ``inside``: what its processes report of themselves, loading, first inference, warm-up (at the median)
+  and timed runs. Starting them, and opening the library, counts as the harness's, so its share is rather
+  too high; taken in the same moments, both have the same neighbours.
+- ``by hand``: the very same commands one after the other through ``adb shell``, right after the run. What
+  it takes to start a process on the phone is in it, and nothing that edgezoo does.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -22,25 +28,28 @@ from pathlib import Path
 
 from edgezoo import pipeline
 from edgezoo.devices.adb.find import find_adb
+from edgezoo.devices.adb.server import Server, ensure_running
 from edgezoo.devices.runners.build import build_runner
 from edgezoo.devices.simphone import SimulatedPhone
-from edgezoo.devices.simphone.fixtures import free_port, kill_server
-from edgezoo.devices.simphone.server import QUIET, AdbServer
+from edgezoo.devices.simphone.fixtures import QUIET, free_port, kill_server
 from edgezoo.measurement import Measurement, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Seconds of a run, and what its runner reports of itself."""
+    """Seconds of a run, what its runner reports of itself, and its commands by hand."""
 
     name: str
     run_s: float
-    runner_s: float
+    inside_s: float
+    by_hand_s: float
 
-    @property
-    def overhead(self) -> float:
-        """What the harness adds, as a share of the runner's time."""
-        return self.run_s / self.runner_s - 1
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {self.run_s:.2f} s; inside the runner {self.inside_s:.2f} s, the harness adds "
+            f"{self.run_s / self.inside_s - 1:.1%}; by hand {self.by_hand_s:.2f} s, it adds "
+            f"{self.run_s / self.by_hand_s - 1:.1%}"
+        )
 
 
 def main() -> None:
@@ -53,10 +62,7 @@ def main() -> None:
         files = copies(given.files, given.models, Path(folder))
         os.environ |= {**QUIET, "HOME": folder, "ANDROID_ADB_SERVER_PORT": str(free_port())}
         for share in shares(files, Plan(processes=given.processes), Path(folder)):
-            print(
-                f"{share.name}: {share.run_s:.2f} s, of which the runner {share.runner_s:.2f} s; "
-                f"the harness adds {share.overhead:.1%}"
-            )
+            print(share, flush=True)
 
 
 def copies(files: Sequence[Path], count: int, folder: Path) -> list[Path]:
@@ -72,8 +78,8 @@ def copies(files: Sequence[Path], count: int, folder: Path) -> list[Path]:
 
 def shares(files: Sequence[Path], plan: Plan, folder: Path) -> list[Share]:
     adb, port = find_adb(), int(os.environ["ANDROID_ADB_SERVER_PORT"])
-    server = AdbServer(port=port)
-    server.start(adb.path)
+    server = Server(port=port)
+    ensure_running(server, adb)
     try:
         runner = build_runner(folder / "runner").path.parent
         found = []
@@ -82,10 +88,23 @@ def shares(files: Sequence[Path], plan: Plan, folder: Path) -> list[Share]:
                 started = time.perf_counter()
                 result = pipeline.bench(files, device=phone.serial, plan=plan, runner=runner)
                 run_s = time.perf_counter() - started
-                found.append(Share(name, run_s, runner_s(result.measurements, plan)))
+                inside_s = runner_s(result.measurements, plan)
+                by_hand_s = seconds_by_hand(adb.path, phone.serial, result.measurements, plan)
+                found.append(Share(name, run_s, inside_s, by_hand_s))
         return found
     finally:
         kill_server(adb.path, server)
+
+
+def seconds_by_hand(
+    adb: Path, serial: str, measurements: Sequence[Measurement], plan: Plan
+) -> float:
+    """Return how long the commands of all processes take, one after the other, without edgezoo."""
+    commands = [shlex.join(m.command) for m in measurements for _ in range(plan.processes)]
+    started = time.perf_counter()
+    for command in commands:
+        subprocess.run([adb, "-s", serial, "shell", command], check=True, capture_output=True)
+    return time.perf_counter() - started
 
 
 def runner_s(measurements: Sequence[Measurement], plan: Plan) -> float:

@@ -41,7 +41,7 @@ def job_key(
     measured twice.
     """
     parts = (
-        subject.sha256,
+        subject.sha256 + subject.data_sha256,
         occurrence,
         device.serial,
         device.name,

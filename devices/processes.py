@@ -69,7 +69,7 @@ def parse_report(stdout: bytes, printed: bytes, runs: int) -> Report:
         return failed("bad_output", f"it wrote no complete report{_shown(printed)}")
     try:
         report = from_json(Report, json.loads(line))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return failed("bad_output", f"its report cannot be read ({error}){_shown(printed)}")
     if report.samples is None and report.profile is None and report.failure_class is None:
         return failed("bad_output", "its report holds neither numbers nor a failure")

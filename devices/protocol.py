@@ -17,7 +17,7 @@ from statistics import median
 from edgezoo.devices.clock import WallClock
 from edgezoo.devices.course import Course, Progress, draft_of, run_once
 from edgezoo.devices.curve import judge_curve
-from edgezoo.devices.energy.run import with_energy
+from edgezoo.devices.energy.run import SHORTEST_ENERGY_S, with_energy
 from edgezoo.devices.journal import Journal, job_key
 from edgezoo.devices.outcome import Report
 from edgezoo.devices.profiles.take import with_profile
@@ -140,13 +140,17 @@ def _begin(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     courses: list[Course] = []
     for subject, plan in work:
-        same = [c for c in courses if (c.subject.sha256, c.plan) == (subject.sha256, plan)]
+        same = [c for c in courses if _is_same(c.subject, subject) and c.plan == plan]
         runner = station.runner(subject.format)
         key = job_key(subject, len(same), station.device, runner, plan)
         job = journal.begin(key, now)
         reports, earlier = tuple(job.reports[: plan.processes]), journal.measurement(job)
         courses.append(Course(subject, plan, key, job.started_at, reports, earlier))
     return courses
+
+
+def _is_same(first: Subject, second: Subject) -> bool:
+    return (first.sha256, first.data_sha256) == (second.sha256, second.data_sha256)
 
 
 def _finish(station: Station, course: Course, journal: Journal) -> Measurement:
@@ -223,5 +227,7 @@ def check_plan(plan: Plan) -> None:
     ]
     if not plan.timeout_s > 0:
         wrong.append(f"timeout_s must be more than 0, not {plan.timeout_s}")
+    if plan.energy_s != 0 and not plan.energy_s >= SHORTEST_ENERGY_S:
+        wrong.append(f"energy_s must be 0 or at least {SHORTEST_ENERGY_S:g}, not {plan.energy_s}")
     if wrong:
         raise UsageError(f"This plan cannot be measured: {'; '.join(wrong)}.")

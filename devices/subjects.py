@@ -5,7 +5,6 @@ A reference run measures a network itself: its ``origin`` says how to build it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from edgezoo.artifacts import data_path, file_sha256
 from edgezoo.errors import ArtifactError, UsageError
 from edgezoo.measurement import MeasuredFormat
 from edgezoo.types import SUFFIXES, Format, Origin
@@ -22,6 +22,7 @@ from edgezoo.types import SUFFIXES, Format, Origin
 class Subject:
     """A model file to measure; ``sha256`` is empty where it cannot be read (``unreadable``).
 
+    ``data_sha256`` is that of the weights beside an ONNX file, empty where they are in it.
     With an ``origin`` it is a network of the format ``pytorch``: ``path`` is its name and ``sha256``
     that of its weights.
     """
@@ -33,6 +34,13 @@ class Subject:
     recipe: str
     unreadable: str | None = None
     origin: Origin | None = None
+    data_sha256: str = ""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The absolute paths of the file and of its weights, where they lie beside it."""
+        path = self.path.absolute()
+        return (path, data_path(path)) if self.data_sha256 else (path,)
 
 
 def network(name: str, origin: Origin) -> Subject:
@@ -55,21 +63,26 @@ def is_intact(subject: Subject) -> bool:
     """
     if subject.origin is not None:
         return True
+    hashes = (subject.sha256, subject.data_sha256)
     try:
-        status = subject.path.stat()
-        version = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        return _fingerprint_of(subject.path, version) == subject.sha256
+        return all(map(_has_hash, subject.files, hashes))
     except OSError:
         return False
 
 
+def _has_hash(path: Path, sha256: str) -> bool:
+    status = path.stat()
+    version = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return _sha256_of(path, version) == sha256
+
+
 @lru_cache(maxsize=1024)
-def _fingerprint_of(path: Path, version: tuple[int, ...]) -> str:
+def _sha256_of(path: Path, version: tuple[int, ...]) -> str:
     """Return the sha256 of a file, which is asked for after every process of it.
 
     A file that was written since has another ``version``: its inode, size or times differ.
     """
-    return fingerprint(path)
+    return file_sha256(path)
 
 
 def read_subjects(paths: Sequence[Path]) -> tuple[Subject, ...]:
@@ -87,12 +100,6 @@ def read_subjects(paths: Sequence[Path]) -> tuple[Subject, ...]:
     return tuple(_subject(path, formats[path]) for path in paths)
 
 
-def fingerprint(path: Path) -> str:
-    """Return the sha256 of a file in hexadecimal; raises ``OSError``."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _format(path: Path) -> Format:
     for format_, suffix in SUFFIXES.items():
         if path.suffix == suffix:
@@ -104,14 +111,17 @@ def _format(path: Path) -> Format:
 def _subject(path: Path, format_: Format) -> Subject:
     manifest = _manifest(path)
     model, recipe = manifest.get("model", path.stem), manifest.get("recipe", "unknown")
+    data = data_path(path)
     try:
-        sha256 = fingerprint(path)
+        sha256 = file_sha256(path)
+        data_sha256 = file_sha256(data) if format_ == "onnx" and data.exists() else ""
     except OSError as error:
         return Subject(path, format_, "", model, recipe, str(error.strerror))
-    if manifest.get("sha256", sha256) != sha256:
+    described = (manifest.get("data") or {}).get("sha256", data_sha256)
+    if (manifest.get("sha256", sha256), described) != (sha256, data_sha256):
         message = f"{path} is not the file that {path.name}.json describes: convert it again."
         raise ArtifactError(message)
-    return Subject(path, format_, sha256, model, recipe)
+    return Subject(path, format_, sha256, model, recipe, data_sha256=data_sha256)
 
 
 def _manifest(path: Path) -> Mapping[str, Any]:
@@ -125,7 +135,11 @@ def _manifest(path: Path) -> Mapping[str, Any]:
         message = f"{manifest} cannot be read ({error}): convert the model again or delete it."
         raise ArtifactError(message) from error
     named = ("model", "recipe", "sha256")
-    if isinstance(content, dict) and all(isinstance(content.get(key, ""), str) for key in named):
+    if (
+        isinstance(content, dict)
+        and all(isinstance(content.get(key, ""), str) for key in named)
+        and isinstance(content.get("data") or {}, dict)
+    ):
         return content
     message = f"{manifest} is no manifest: convert the model again or delete it."
     raise ArtifactError(message)

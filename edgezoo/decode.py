@@ -75,9 +75,13 @@ def _typed_scalar(hint: Any, value: Any, place: str) -> Any:
     accepted: Any = {float: (int, float), Path: str}.get(hint, hint)
     if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
         raise ValueError(f"{place} must be {hint.__name__}, not {_shown(value)}")
-    if hint is float and not math.isfinite(value):
+    try:
+        typed = hint(value)
+    except OverflowError as error:  # a whole number that no float can hold
+        raise ValueError(f"{place} must be finite, not {_shown(value)}") from error
+    if hint is float and not math.isfinite(typed):
         raise ValueError(f"{place} must be finite, not {value}")
-    return hint(value)
+    return typed
 
 
 def _shown(value: object) -> str:

@@ -67,8 +67,11 @@ def plot_models(path: str | Path) -> Path:
     One HTML file that needs no network.
 
     Raises:
+        UsageError: the path does not end in .html.
         OutputError: it cannot be written.
     """
+    if Path(path).suffix not in (".html", ".htm"):
+        raise UsageError(f"{path} would hold a web page; give it a name ending in .html")
     from edgezoo.models.look import unbuildable_info
     from edgezoo.models.registry import PUBLISHED_ONLY
     from edgezoo.report.zoo import write_zoo_page

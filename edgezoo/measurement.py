@@ -376,6 +376,11 @@ class Measurement:
     throughput: Throughput | None = None
 
     @property
+    def subject(self) -> str:
+        """What tells it from others: the file's sha256, or its name where an import knows no more."""
+        return self.artifact_sha256 or f"{self.format} {self.model} {self.artifact}"
+
+    @property
     def title(self) -> str:
         """The artifact, and the setting of a reference run: "net, eager, fp16, batch 8"."""
         reference = self.plan.reference
@@ -385,7 +390,8 @@ class Measurement:
 @dataclass(frozen=True, slots=True)
 class Change:
     """One setting in two stores: ``ratio`` is the latency in B over that in A, with its 95 %
-    interval. ``missing`` says that one store lacks it, ``no number`` that it failed or was throttled.
+    interval, ``None`` where too few processes give none. ``missing`` says that one store lacks it,
+    ``no number`` that it failed or was throttled.
     """
 
     artifact: str

@@ -93,6 +93,7 @@ def test_json_round_trip(measurement: Measurement) -> None:
         ({"format": "pt"}, "format must be one of tflite, onnx, pytorch, coreml, not 'pt'"),
         ({"latency_ms": {"median": 1}}, "latency_ms.p90 is missing"),
         ({"peak_memory_mib": float("nan")}, "peak_memory_mib must be finite, not nan"),
+        ({"peak_memory_mib": 10**400}, "peak_memory_mib must be finite, not 1000"),
         ({"processes": [[]]}, "processes[0] must be an object"),
         ({"processes": {}}, "processes must be a list"),
         ({"versions": {"python": 3}}, "versions.python must be str, not 3"),

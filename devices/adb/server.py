@@ -75,11 +75,16 @@ def parse_server(text: str) -> Server:
 
 
 def default_server(environment: Mapping[str, str] = os.environ) -> Server:
-    """Return the server that adb itself would use."""
+    """Return the server that adb itself would use; raises ``UsageError`` for a port that is none."""
     if environment.get("ADB_SERVER_SOCKET"):
         return parse_server(environment["ADB_SERVER_SOCKET"])
     host = environment.get("ANDROID_ADB_SERVER_ADDRESS") or "127.0.0.1"
-    return parse_server(f"{host}:{environment.get('ANDROID_ADB_SERVER_PORT') or PORT}")
+    port = environment.get("ANDROID_ADB_SERVER_PORT") or str(PORT)
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(
+            f"the adb server's port is {port!r}; set ANDROID_ADB_SERVER_PORT to a number"
+        )
+    return Server(host, int(port))
 
 
 def chosen_servers(names: Sequence[str]) -> tuple[Server, ...]:
@@ -181,10 +186,20 @@ def parse_listing(text: str) -> tuple[Listed, ...]:
     return tuple(rows)
 
 
-def _open(server: Server, service: str) -> socket.socket:
+def send(server: Server, service: str) -> socket.socket:
+    """Return a connection with a request sent and its answer unread. Raises ``OSError``."""
     link = socket.create_connection((server.host, server.port), ANSWER_S)
     try:
         link.sendall(b"%04x%s" % (len(service), service.encode()))
+    except BaseException:
+        link.close()
+        raise
+    return link
+
+
+def _open(server: Server, service: str) -> socket.socket:
+    link = send(server, service)
+    try:
         status = _exactly(link, 4)
         if status != b"OKAY":
             reason = _text(link) if status == b"FAIL" else status

@@ -30,6 +30,9 @@ class GaugeProblem:
     message: str
 
 
+NO_GAUGE = GaugeProblem("absent", "the device lets no fuel gauge be read")
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """The factors that make mA and mV of a vendor's numbers."""
@@ -43,10 +46,7 @@ def believed(phases: Sequence[Sequence[Reading]]) -> Scale | GaugeProblem:
 
     A sign is a convention: only the magnitude counts, as long as the sign stays the same.
     """
-    readings = [reading for phase in phases for reading in phase]
-    if not readings:
-        return GaugeProblem("absent", "the device lets no fuel gauge be read")
-    for question in (_charging, _short, _sign, _frozen):
+    for question in (charging, _short, _sign, _frozen):
         problem = question(phases)
         if problem is not None:
             return problem
@@ -60,7 +60,8 @@ def milliwatts(phase: Sequence[Reading], scale: Scale) -> list[float]:
     ]
 
 
-def _charging(phases: Sequence[Sequence[Reading]]) -> GaugeProblem | None:
+def charging(phases: Sequence[Sequence[Reading]]) -> GaugeProblem | None:
+    """Return the problem of a battery that is charged, or kept full, meanwhile."""
     words = {reading.status for phase in phases for reading in phase} - {"Discharging"}
     if not words:
         return None

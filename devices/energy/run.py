@@ -12,6 +12,9 @@ from edgezoo.devices.energy.statistics import energy_of
 from edgezoo.devices.outcome import Report
 from edgezoo.measurement import Measurement, Plan, ProcessSamples
 
+# A gauge's average needs 5 s to settle, then 20 readings, 4 a second; less tells nothing.
+SHORTEST_ENERGY_S = 12.0
+
 if TYPE_CHECKING:
     from edgezoo.devices.stations.station import Station
     from edgezoo.devices.subjects import Subject
@@ -27,24 +30,20 @@ def with_energy(
     if plan.energy_s <= 0 or measurement.latency_ms is None:
         return measurement
     long = replace(plan, min_seconds=plan.energy_s, timeout_s=plan.timeout_s + 2 * plan.energy_s)
-    report = station.wait_until_fit(plan) or station.run(subject, long, "energy")
+    report = station.wait_until_fit(long) or station.run(subject, long, "energy")
     if report.energy is not None:
         return replace(measurement, energy=report.energy)
     missing = f"No energy: {report.message or 'this device has no fuel gauge'}."
     return replace(measurement, message=" ".join(filter(None, (measurement.message, missing))))
 
 
-def with_readings(
-    report: Report, idle: Sequence[Reading] | GaugeProblem, printed: bytes, seed: int
-) -> Report:
+def with_readings(report: Report, idle: Sequence[Reading], printed: bytes, seed: int) -> Report:
     """Return a long run's report with its energy, or with why there is none.
 
     ``idle`` are the readings before it, ``printed`` all that ``sampled_script`` gave.
     """
     if report.samples is None:
         return report
-    if isinstance(idle, GaugeProblem):
-        return replace(report, message=idle.message)
     runs, seconds = _work(report.samples)
     found = energy_of(idle, parse_readings(printed), runs, seconds, seed=seed)
     if isinstance(found, GaugeProblem):

@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgezoo.devices.energy.gauge import Reading
-from edgezoo.devices.energy.power import GaugeProblem, Scale, believed, milliwatts
+from edgezoo.devices.energy.power import (
+    NO_GAUGE,
+    GaugeProblem,
+    Scale,
+    believed,
+    charging,
+    milliwatts,
+)
 from edgezoo.measurement import Energy
 
 RESAMPLES = 2000
@@ -41,6 +48,11 @@ def energy_of(
     in ``load_s`` seconds, one right after the other. The first ``settle_s`` seconds of both are
     left out. An interval that reaches down to 0 is no number.
     """
+    if not baseline and not load:
+        return NO_GAUGE
+    problem = charging((baseline, load))  # also in what is left out below
+    if problem is not None:
+        return problem
     phases = [_settled(baseline, settle_s), _settled(load, settle_s)]
     scale = believed(phases)
     if isinstance(scale, GaugeProblem):

@@ -6,24 +6,36 @@ import math
 import shlex
 
 from edgezoo.devices.energy.gauge import FOLDER, Reading, parse_readings, sampler_script
-from edgezoo.devices.energy.power import GaugeProblem
+from edgezoo.devices.energy.power import NO_GAUGE, GaugeProblem, charging
 from edgezoo.devices.transports.transport import Transport
 
 INTERVAL_S = 0.25
-NO_GAUGE = 3  # the script's exit code
+UNREADABLE = 3  # the script's exit code
 MARGIN_S = 30.0
 
 
 def idle_readings(
     transport: Transport, seconds: float, *, interval_s: float = INTERVAL_S, folder: str = FOLDER
 ) -> tuple[Reading, ...] | GaugeProblem:
-    """Return what the gauge says for ``seconds`` of an idle device, or why it says nothing."""
-    script = sampler_script(math.ceil(seconds / interval_s), interval_s, folder)
+    """Return what the gauge says for ``seconds`` of an idle device, or why it says nothing.
+
+    A battery that is being charged is found at once, without waiting.
+    """
+    first = _read(transport, 0.0, interval_s, folder)
+    if isinstance(first, GaugeProblem):
+        return first
+    return charging((first,)) or _read(transport, seconds, interval_s, folder)
+
+
+def _read(
+    transport: Transport, seconds: float, interval_s: float, folder: str
+) -> tuple[Reading, ...] | GaugeProblem:
+    script = sampler_script(max(1, math.ceil(seconds / interval_s)), interval_s, folder)
     done = transport.run(script, 2 * seconds + MARGIN_S)
     if done.ok:
         return parse_readings(done.stdout)
-    if done.ended and done.returncode == NO_GAUGE:
-        return GaugeProblem("absent", "the device lets no fuel gauge be read")
+    if done.ended and done.returncode == UNREADABLE:
+        return NO_GAUGE
     message = done.failure.message if done.failure else done.complaint
     return GaugeProblem("absent", f"the gauge could not be read ({message})")
 

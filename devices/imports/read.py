@@ -11,13 +11,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from edgezoo.artifacts import file_sha256
 from edgezoo.devices.failures import Failure
 from edgezoo.devices.imports.benchmark_tool import read_benchmark_log
 from edgezoo.devices.imports.coreml import read_coreml_json
 from edgezoo.devices.imports.found import Found
 from edgezoo.devices.runners.log_lines import LARGEST_LOG_BYTES
 from edgezoo.devices.statistics import judge
-from edgezoo.devices.subjects import Subject, fingerprint, read_subjects
+from edgezoo.devices.subjects import Subject, read_subjects
 from edgezoo.errors import ArtifactError, BenchmarkError, UsageError
 from edgezoo.measurement import DeviceInfo, Measurement, Plan
 
@@ -83,7 +84,7 @@ def _measurement(path: Path, found: Found, device: str, subject: Subject | None)
     process = replace(found.process, started_at=written)
     latency, judged = judge((process,), (), seed=0)
     name = Path(found.graph).name if found.graph else path.name
-    source: Mapping[str, str] = {"imported_file": path.name, "imported_sha256": fingerprint(path)}
+    source: Mapping[str, str] = {"imported_file": path.name, "imported_sha256": file_sha256(path)}
     note = f"Imported from {path.name}: edgezoo did not take this number and knows no conditions."
     return Measurement(
         artifact=subject.path.name if subject else name,

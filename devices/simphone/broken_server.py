@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
-from types import TracebackType
+from collections.abc import Iterator
 from typing import Literal, get_args
 
+from edgezoo.devices.simphone.listening import listening
 from edgezoo.errors import UsageError
 
 Kind = Literal["no_permissions", "other_version", "silent"]
@@ -25,56 +25,38 @@ REFUSED = f"insufficient permissions for device: {RULES}.\nSee [{PAGE}] for more
 TIMEOUT_S = 20.0
 
 
-class BrokenServer:
-    """Listens on a free port of 127.0.0.1 until the end of its ``with``."""
+@contextlib.contextmanager
+def broken_server(kind: Kind) -> Iterator[int]:
+    """Give the port of such a server on 127.0.0.1; it ends with the ``with``.
 
-    def __init__(self, kind: Kind) -> None:
-        """Raises ``UsageError`` for a kind that does not exist."""
-        if kind not in get_args(Kind):
-            names = ", ".join(get_args(Kind))
-            raise UsageError(f"there is no broken server {kind!r}; choose one of {names}")
-        self.kind = kind
+    Raises ``UsageError`` for a kind that does not exist.
+    """
+    if kind not in get_args(Kind):
+        names = ", ".join(get_args(Kind))
+        raise UsageError(f"there is no broken server {kind!r}; choose one of {names}")
 
-    def __enter__(self) -> BrokenServer:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._socket.getsockname()[1])
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
-        return self
+    def answer(connected: socket.socket) -> None:
+        with contextlib.suppress(ValueError):  # no adb: it sent no length
+            size = int(connected.recv(4, socket.MSG_WAITALL), 16)
+            request = connected.recv(size, socket.MSG_WAITALL).decode(errors="replace")
+            connected.sendall(_answer(kind, request))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join()
+    listener = socket.create_server(("127.0.0.1", 0))
+    with listening(listener, answer, TIMEOUT_S):
+        yield int(listener.getsockname()[1])
 
-    def _listen(self) -> None:
-        while True:
-            try:
-                connected, _ = self._socket.accept()
-            except OSError:
-                return
-            connected.settimeout(TIMEOUT_S)
-            with connected, contextlib.suppress(OSError, ValueError):
-                size = int(connected.recv(4, socket.MSG_WAITALL), 16)
-                request = connected.recv(size, socket.MSG_WAITALL).decode(errors="replace")
-                connected.sendall(self._answer(request))
 
-    def _answer(self, request: str) -> bytes:
-        if self.kind == "silent":
-            return b""
-        if request == "host:version":
-            version = OLD_VERSION if self.kind == "other_version" else SAME_VERSION
-            return b"OKAY" + _counted(f"{version:04x}")
-        if request == "host:devices":
-            return b"OKAY" + _counted(LISTED)
-        if request == "host:devices-l":
-            return b"OKAY" + _counted(LISTED_LONG)
-        return b"OKAY" if request == "host:kill" else b"FAIL" + _counted(REFUSED)
+def _answer(kind: Kind, request: str) -> bytes:
+    if kind == "silent":
+        return b""
+    if request == "host:version":
+        version = OLD_VERSION if kind == "other_version" else SAME_VERSION
+        return b"OKAY" + _counted(f"{version:04x}")
+    if request == "host:devices":
+        return b"OKAY" + _counted(LISTED)
+    if request == "host:devices-l":
+        return b"OKAY" + _counted(LISTED_LONG)
+    return b"OKAY" if request == "host:kill" else b"FAIL" + _counted(REFUSED)
 
 
 def _counted(text: str) -> bytes:

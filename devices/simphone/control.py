@@ -18,13 +18,12 @@ import contextlib
 import json
 import os
 import socket
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from edgezoo.devices.simphone.fleet import Fleet, merged
+from edgezoo.devices.simphone.listening import listening
 from edgezoo.devices.simphone.phone import SimulatedPhone
 from edgezoo.errors import EdgezooError, OutputError, UsageError
 from edgezoo.types import to_json
@@ -83,57 +82,41 @@ def described(phone: SimulatedPhone) -> Message:
     }
 
 
-class Control:
-    """Listens on a Unix socket for messages to a fleet; use it with ``with``."""
+@contextlib.contextmanager
+def controlled(fleet: Fleet, path: Path) -> Iterator[None]:
+    """Take messages to a fleet from a Unix socket at ``path`` until the end of the ``with``.
 
-    def __init__(self, fleet: Fleet, path: Path) -> None:
-        self._fleet, self._path = fleet, path
+    Raises ``OutputError`` where the socket cannot be made.
+    """
 
-    def __enter__(self) -> Control:
-        """Raises ``OutputError`` where the socket cannot be made."""
-        self._socket = socket.socket(socket.AF_UNIX)
-        try:
-            self._socket.bind(str(self._path))
-        except OSError as error:
-            self._socket.close()
-            raise OutputError(
-                f"no control socket can be made at {self._path} ({error.strerror or error});"
-                " remove what is there or choose another path"
-            ) from error
-        os.chmod(self._path, 0o600)
-        self._socket.listen(4)
-        self._thread = threading.Thread(target=self._listen, name="simphone-control", daemon=True)
-        self._thread.start()
-        return self
+    def answer(connected: socket.socket) -> None:
+        with connected.makefile("rwb") as lines:
+            for line in lines:
+                lines.write(json.dumps(_answered(fleet, line)).encode() + b"\n")
+                lines.flush()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._path.unlink(missing_ok=True)
-        self._thread.join(timeout=TIMEOUT_S)
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(str(path))
+    except OSError as error:
+        listener.close()
+        raise OutputError(
+            f"no control socket can be made at {path} ({error.strerror or error});"
+            " remove what is there or choose another path"
+        ) from error
+    os.chmod(path, 0o600)
+    try:
+        with listening(listener, answer, TIMEOUT_S):
+            yield
+    finally:
+        path.unlink(missing_ok=True)
 
-    def _listen(self) -> None:
-        while True:
-            try:
-                connected, _ = self._socket.accept()
-            except OSError:
-                return
-            connected.settimeout(TIMEOUT_S)
-            with connected, contextlib.suppress(OSError), connected.makefile("rwb") as lines:
-                for line in lines:
-                    lines.write(json.dumps(self._answer(line)).encode() + b"\n")
-                    lines.flush()
 
-    def _answer(self, line: bytes) -> Message:
-        try:
-            return obey(self._fleet, json.loads(line))
-        except ValueError as error:
-            return {"error": f"a message is one JSON object on one line ({error})"}
+def _answered(fleet: Fleet, line: bytes) -> Message:
+    try:
+        return obey(fleet, json.loads(line))
+    except ValueError as error:
+        return {"error": f"a message is one JSON object on one line ({error})"}
 
 
 def tell(path: Path, message: object) -> Message:

@@ -17,39 +17,44 @@ from typing import Any
 
 import pytest
 
+from edgezoo.devices.adb.find import find_adb
+from edgezoo.devices.adb.server import Server, ensure_running
+from edgezoo.devices.failures import DeviceError
 from edgezoo.devices.simphone.fleet import Fleet
 from edgezoo.devices.simphone.phone import SimulatedPhone
-from edgezoo.devices.simphone.server import QUIET, AdbServer, find_adb
 
 NO_ADB = "no adb: install the package adb (Debian) or adbutils (PyPI), or set EDGEZOO_ADB"
+# For servers of tests: without these one looks for phones in the network, which takes it seconds.
+QUIET = {"ADB_MDNS": "0", "ADB_MDNS_AUTO_CONNECT": "0", "ADB_LIBUSB": "0"}
 STOP_TIMEOUT_S = 20.0
 
 
 @pytest.fixture
 def own_adb_server(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[AdbServer]:
+) -> Iterator[Server]:
     """An adb server with its own port and keys, named by the environment, gone after the test."""
-    adb = find_adb()
-    if adb is None:
-        pytest.skip(NO_ADB)
-    server = AdbServer(port=free_port())
+    try:
+        adb = find_adb()
+    except DeviceError as error:
+        pytest.skip(f"{NO_ADB} ({error})")
+    server = Server(port=free_port())
     for name in ("ADB_SERVER_SOCKET", "ANDROID_ADB_SERVER_ADDRESS", "ADB_VENDOR_KEYS"):
         monkeypatch.delenv(name, raising=False)
     home = str(tmp_path_factory.mktemp("adb-home"))
-    own = {"HOME": home, "ANDROID_ADB_SERVER_PORT": str(server.port), "EDGEZOO_ADB": str(adb)}
+    own = {"HOME": home, "ANDROID_ADB_SERVER_PORT": str(server.port), "EDGEZOO_ADB": str(adb.path)}
     for name, value in {**own, **QUIET}.items():
         monkeypatch.setenv(name, value)
     try:
-        server.start(adb)
+        ensure_running(server, adb)
         yield server
     finally:
-        kill_server(adb, server)
+        kill_server(adb.path, server)
 
 
 @pytest.fixture
 def simulated_phones(
-    own_adb_server: AdbServer,
+    own_adb_server: Server,
 ) -> Iterator[Callable[..., tuple[SimulatedPhone, ...]]]:
     """Call it with a count and the options of ``Fleet``; the phones are gone after the test."""
     with ExitStack() as running:
@@ -74,7 +79,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def kill_server(adb: Path, server: AdbServer) -> None:
+def kill_server(adb: Path, server: Server) -> None:
     """Stop a server that was started for tests; never call it for a user's."""
     subprocess.run(
         [str(adb), "-P", str(server.port), "kill-server"],

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
 
+from edgezoo.devices.adb.find import find_adb
+from edgezoo.devices.adb.server import Server, default_server, ensure_running, version
 from edgezoo.devices.simphone.conditions import PROFILES, Profile
 from edgezoo.devices.simphone.faults import SITUATIONS
 from edgezoo.devices.simphone.phone import SimulatedPhone
-from edgezoo.devices.simphone.server import AdbServer, find_adb, server_from_environment
-from edgezoo.errors import BenchmarkError, UsageError
+from edgezoo.errors import UsageError
 
 STARTED_AT_ONCE = 8
 
@@ -27,7 +28,7 @@ class Fleet:
         self,
         count: int = 1,
         *,
-        server: AdbServer | None = None,
+        server: Server | None = None,
         port: int = 0,
         abi: str | None = None,
         situations: tuple[str, ...] = (),
@@ -39,7 +40,7 @@ class Fleet:
         """
         if count < 1:
             raise UsageError(f"--count is {count}; a fleet has at least one phone")
-        self.server = server or server_from_environment()
+        self.server = server or default_server()
         self._fields = merged(situations)
         self.phones = tuple(
             SimulatedPhone(
@@ -53,15 +54,12 @@ class Fleet:
         )
 
     def start(self) -> Fleet:
-        """Start the server where it does not run, and all phones; raises ``BenchmarkError``."""
-        if not self.server.runs():
-            adb = find_adb()
-            if adb is None:
-                raise BenchmarkError(
-                    "simulated phones need the real adb; install the package adb (Debian) or"
-                    " adbutils (PyPI), or set EDGEZOO_ADB to its path"
-                )
-            self.server.start(adb)
+        """Start the server where it does not run, and all phones.
+
+        Raises ``BenchmarkError``, where a server must be started and there is no adb too.
+        """
+        if version(self.server) is None:  # one that runs needs no adb here
+            ensure_running(self.server, find_adb())
         started: list[SimulatedPhone] = []
         try:
             with ThreadPoolExecutor(STARTED_AT_ONCE) as pool:

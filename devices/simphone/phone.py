@@ -14,12 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from edgezoo.devices.simphone import arm64, auth, root, services, trees
+from edgezoo.devices.adb.server import Server, version
+from edgezoo.devices.simphone import arm64, auth, cable, root, services, trees
 from edgezoo.devices.simphone.conditions import PROFILES, Conditions, Profile
 from edgezoo.devices.simphone.faults import Faults, ProgramFault, script_settings
 from edgezoo.devices.simphone.link import Link
 from edgezoo.devices.simphone.machine import Machine
-from edgezoo.devices.simphone.server import AdbServer
 from edgezoo.devices.simphone.wire import Connection
 from edgezoo.errors import BenchmarkError, UsageError
 
@@ -47,7 +47,7 @@ class SimulatedPhone:
         *,
         port: int = 0,
         number: int = 1,
-        server: AdbServer | None = None,
+        server: Server | None = None,
         features: str = FEATURES,
         asks_for_keys: bool = True,
         isolated: bool | None = None,
@@ -102,7 +102,7 @@ class SimulatedPhone:
                     self._watching.shutdown(socket.SHUT_RDWR)
         with self._changing:
             if self.server is not None and self._listener is not None:
-                self.server.disconnect(self.serial)
+                cable.unplug(self.server, self.serial)
             self._unlisten()
             self._cut()
             if self.machine is not None:
@@ -248,7 +248,7 @@ class SimulatedPhone:
         """Take the phone away from its server; it goes on running."""
         with self._changing:
             if self.server is not None:
-                self.server.disconnect(self.serial)
+                cable.unplug(self.server, self.serial)
             self._unlisten()
             self._cut()
 
@@ -289,22 +289,22 @@ class SimulatedPhone:
         if self.server is None:
             return
         if again:
-            self.server.disconnect(self.serial)
+            cable.unplug(self.server, self.serial)
         frozen = self.faults.freeze_after_bytes == 0  # nobody answers the server
-        self.server.connect(self.serial, "offline" if frozen else self.faults.state)
+        cable.plug(self.server, self.serial, "offline" if frozen else self.faults.state)
 
     def _stay_plugged(self) -> None:
         """Connect to a server that was killed and started again, as a phone on a cable does."""
         while self.server is not None and not self._off.is_set():
             with self._lock:
-                self._watching = None if self._off.is_set() else self.server.watch()
+                self._watching = None if self._off.is_set() else cable.watch(self.server)
             if self._watching is None:
                 self._off.wait(TICK_S)
                 continue
             with self._watching, contextlib.suppress(OSError):
                 while self._watching.recv(1 << 12):
                     pass
-            while not self._off.wait(TICK_S) and not self.server.runs():
+            while not self._off.wait(TICK_S) and version(self.server) is None:
                 pass
             with self._changing, contextlib.suppress(BenchmarkError):
                 if self._listener is not None and not self._off.is_set():

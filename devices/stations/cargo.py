@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,23 +19,24 @@ class Cargo:
     _brought: dict[Path, str] = field(default_factory=dict)
     _cached: Mapping[str, Cached] | None = None
 
-    def bring(self, path: Path, *, executable: bool = False) -> str:
+    def bring(self, path: Path, *, executable: bool = False, beside: Sequence[Path] = ()) -> str:
         """Return where a file lies on the device, after bringing it where it is not there yet.
 
-        A device that is full loses what earlier runs left. Raises ``DeviceError``.
+        Files ``beside`` it lie in the same folder. A device that is full loses what earlier runs left.
+        Raises ``DeviceError``.
         """
         if path in self._brought:
             return self._brought[path]
         if self._cached is None:
             self._cached = cached(self.transport)
         try:
-            self._brought[path] = push(self.transport, path, executable, self._cached)
+            self._brought[path] = push(self.transport, path, executable, self._cached, beside)
         except DeviceError as error:
             if error.failure.failure_class != "disk_full" or not self._cached:
                 raise
             clear_cache(self.transport, keep=self._brought.values())
             self._cached = {}
-            self._brought[path] = push(self.transport, path, executable, self._cached)
+            self._brought[path] = push(self.transport, path, executable, self._cached, beside)
         return self._brought[path]
 
     def place(self, path: Path) -> str | None:

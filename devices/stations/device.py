@@ -39,6 +39,7 @@ from edgezoo.devices.stations.cargo import Cargo
 from edgezoo.devices.stations.station import Purpose, RunnerFacts
 from edgezoo.devices.subjects import Subject
 from edgezoo.devices.survey import STATE, conditions_in, read_conditions
+from edgezoo.devices.transports.files import FOREIGN
 from edgezoo.devices.transports.recovery import explain_loss
 from edgezoo.devices.transports.transport import Completed, Transport
 from edgezoo.errors import UsageError
@@ -122,10 +123,10 @@ class DeviceStation:
         """Refuse cores that the device does not have, and accelerators that a runner lacks."""
         core_mask(plan.cores, self.device.clusters, self.device.cores)
         for subject in subjects:
-            if subject.path.with_name(f"{subject.path.name}.data").is_file():
+            if subject.data_sha256 and FOREIGN.search(subject.path.name):
                 raise UsageError(
-                    f"{subject.path} keeps its weights in a second file, which cannot be measured "
-                    "on a device yet; measure it on this machine, or the .tflite file"
+                    f"{subject.path} keeps its weights in a second file, whose name cannot be kept on "
+                    "a device; export it again under a name of letters, digits and . _ + - alone"
                 )
             program = self.programs[subject.format]
             if program.binary.tool == "edgezoo" and (plan.accelerator != "cpu" or not plan.xnnpack):
@@ -218,7 +219,7 @@ class DeviceStation:
         runner = self._cargo.bring(program.binary.path, executable=True)
         if program.library is not None:
             self._cargo.bring(program.library)
-        self._cargo.bring(subject.path.absolute())
+        self._bring_subject(subject)
         if program.binary.sha256 in self._flags:
             return None
         limit_s = min(USAGE_S, plan.timeout_s)
@@ -229,12 +230,18 @@ class DeviceStation:
         self._flags[program.binary.sha256] = flags
         return None
 
+    def _bring_subject(self, subject: Subject) -> str:
+        path, *beside = subject.files
+        return self._cargo.bring(path, beside=beside)
+
     def _run_there(self, subject: Subject, plan: Plan, purpose: Purpose) -> Report:
         command = shlex.join(self._arguments(subject, plan, purpose))
-        idle: tuple[Reading, ...] | GaugeProblem = ()
+        idle: tuple[Reading, ...] | GaugeProblem = ()  # of the phone before an energy run
         if purpose == "energy":
             self.progress(f"reading the fuel gauge of the idle phone for {plan.min_seconds:g} s")
             idle = idle_readings(self.transport, plan.min_seconds)
+            if isinstance(idle, GaugeProblem):
+                return Report(None, {}, message=idle.message)
             command = sampled_script(
                 command, plan.min_seconds, f"{self.transport.folder}/gauge-{secrets.token_hex(4)}"
             )
@@ -300,7 +307,7 @@ class DeviceStation:
             extra = {"library": self._cargo.bring(program.library), "seed": str(plan.seed)}
         native = program.binary.tool == "edgezoo"
         return replace(
-            request_for(plan, self._cargo.bring(subject.path.absolute())),
+            request_for(plan, self._bring_subject(subject)),
             profile=purpose == "profile" and not native,
             memory=purpose == "memory" and not native,
             extra=extra,

@@ -1,6 +1,7 @@
 """Files on a device: put there once, under their hash, whole or not at all.
 
-``<folder>/<first 12 digits of the sha256>/<name>``. A file is sent as ``.part``, hashed by the device
+``<folder>/<first 12 digits of the sha256>/<name>``; files that belong together lie in one folder,
+named by the hash of their hashes. A file is sent as ``.part``, hashed by the device
 itself and then renamed; a dropped link otherwise leaves a truncated file behind that looks complete.
 Each question costs tens of milliseconds and a hash of a large file much more, so what is there is
 listed once (``cached``), and a file that had been hashed before it got its name is not hashed again.
@@ -8,9 +9,10 @@ listed once (``cached``), and a file that had been hashed before it got its name
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,7 @@ SHORT_S = 30.0
 SLOWEST_BYTES_PER_S = 250_000
 RESERVE_BYTES = 4 << 20  # a full /data partition makes Android itself fail
 
+FOREIGN = re.compile(r"[^A-Za-z0-9_.+-]")  # what a name on a device does not have
 DAMAGED = 41  # exit code of the script that looks at what arrived
 
 # Old devices have no sha256sum; the size then has to do.
@@ -42,30 +45,52 @@ def push(
     local: Path,
     executable: bool = False,
     known: Mapping[str, Cached] | None = None,
+    beside: Sequence[Path] = (),
 ) -> str:
     """Bring ``local`` to the device, unless it is there already; return its path on the device.
 
-    ``known`` is what ``cached`` told; without it the device is asked, and hashes what it has.
-    Raises ``DeviceError`` of class ``artifact_changed`` where it cannot be read here, ``disk_full``,
+    Files ``beside`` it get into the same folder before it. ``known`` is what ``cached`` told; without
+    it the device is asked, and hashes what it has.
+
+    Raises ``DeviceError`` of class ``artifact_changed`` where a file cannot be read here, ``disk_full``,
     ``push_denied``, ``push_failed``, or whatever befell the link.
     """
+    paths = (*beside, local)
+    digests = [_digest(path) for path in paths]
+    together = hashlib.sha256("".join(digests).encode()).hexdigest()
+    folder = f"{transport.folder}/{(together if beside else digests[-1])[:12]}"
+    for path, digest in zip(paths, digests, strict=True):
+        remote = f"{folder}/{FOREIGN.sub('_', path.name)}"
+        _bring(transport, path, digest, remote, executable, known)
+    return remote
+
+
+def _digest(path: Path) -> str:
     try:
-        digest, size = file_sha256(local), local.stat().st_size
+        return file_sha256(path)
     except OSError as error:
-        message = f"{local} cannot be read: {error.strerror}"
+        message = f"{path} cannot be read: {error.strerror}"
         raise DeviceError(Failure("artifact_changed", message)) from error
-    folder = f"{transport.folder}/{digest[:12]}"
-    remote = f"{folder}/{re.sub(r'[^A-Za-z0-9_.+-]', '_', local.name)}"
+
+
+def _bring(
+    transport: Transport,
+    local: Path,
+    digest: str,
+    remote: str,
+    executable: bool,
+    known: Mapping[str, Cached] | None,
+) -> None:
+    size = local.stat().st_size
     if known is None:
         there = _is_there(transport, remote, digest, size, executable)
     else:
         found = known.get(remote, Cached(-1, executable=False))
         there = found.size == size and (found.executable or not executable)
     if not there:
-        _check_space(transport, folder, size)
+        _check_space(transport, remote.rpartition("/")[0], size)
         _send(transport, local, f"{remote}.part", size)
         _put_in_place(transport, remote, digest, size, executable)
-    return remote
 
 
 def _send(transport: Transport, local: Path, part: str, size: int) -> None:

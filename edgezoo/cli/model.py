@@ -97,7 +97,7 @@ def _published(info: ModelInfo) -> Iterator[RenderableType]:
             millions(params),
             millions(row.get("macs")),
             millions(macs),
-            f"{100 * (row['macs'] - macs) / macs:+.1f} %" if macs else numbers.ABSENT,
+            _off(row["macs"], macs) if macs else numbers.ABSENT,
         )
         own_note = row.get("note") if number > 1 else None
         parts = (_origin(row), *_more(row), own_note)
@@ -115,6 +115,11 @@ def _origin(row: Mapping[str, Any]) -> str:
 
 def _counted_macs(info: ModelInfo, row: Mapping[str, Any]) -> int | None:
     return info.macs_at.get(row["input"]) if "input" in row else info.macs
+
+
+def _off(published: float, counted: int) -> str:
+    share = round(100 * (published - counted) / counted, 1)
+    return f"{share:+.1f} %" if share else "0.0 %"
 
 
 def _percent(value: float | None) -> str:

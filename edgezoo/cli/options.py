@@ -118,7 +118,8 @@ WeightsOption = Annotated[
     str | None,
     typer.Option(
         metavar="FILE|random|NAME",
-        help="A .pth, .pt, .safetensors or .npz file, a published source that info lists, or random. "
+        help="A file of PyTorch (.pth, .pt, .pth.tar, .pkl), .safetensors or .npz, a published "
+        "source that info lists, or random. "
         "Without it: the first published source, or your factory's own weights.",
         rich_help_panel=NETWORK,
     ),

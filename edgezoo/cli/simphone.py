@@ -63,14 +63,14 @@ def simphone(
     """
     if tell is not None:
         return _tell(control, tell)
-    from edgezoo.devices.simphone.control import Control
+    from edgezoo.devices.simphone.control import controlled
     from edgezoo.devices.simphone.fleet import Fleet
 
     fleet = Fleet(count, port=port, abi=abi, situations=tuple(fault or ()))
     with ExitStack() as running:
         running.enter_context(fleet)
         if control is not None:
-            running.enter_context(Control(fleet, control))
+            running.enter_context(controlled(fleet, control))
         _announce(fleet, as_json)
         threading.Event().wait()
 

@@ -87,7 +87,7 @@ def measurements(taken: Sequence[Measurement]) -> RenderableType:
             numbers.ABSENT if memory is None else numbers.mebibytes(memory),
             Text(measurement.status, STATUS_STYLES[measurement.status]),
         )
-    doubtful = [m for m in taken if m.status != "ok" and m.message]
+    doubtful = [m for m in taken if m.message and (m.status != "ok" or _lacks(m))]
     energies = [
         f"{m.artifact}{f' on {_place(m)}' if several else ''}: "
         f"{numbers.significant(m.energy.millijoules)} mJ per inference "
@@ -97,6 +97,13 @@ def measurements(taken: Sequence[Measurement]) -> RenderableType:
     ]
     notes = [f"{m.artifact}{f' on {_place(m)}' if several else ''}: {m.message}" for m in doubtful]
     return Group(table, *(Text(note) for note in (*energies, *notes)), *_conditions(taken))
+
+
+def _lacks(measurement: Measurement) -> bool:
+    """Return whether something that was asked for besides the latency is missing."""
+    plan = measurement.plan
+    no_energy = plan.energy_s > 0 and measurement.energy is None
+    return no_energy or (plan.profile and measurement.profile is None)
 
 
 def _place(measurement: Measurement) -> str:
@@ -115,8 +122,9 @@ def changes(result: CompareResult) -> RenderableType:
                    left=("device", "runner", "verdict", ""))  # fmt: skip
     for change in result.changes:
         ratio, interval = numbers.ABSENT, numbers.ABSENT
-        if change.ratio is not None and change.interval is not None:
+        if change.ratio is not None:
             ratio = f"{change.ratio:.3f}"
+        if change.interval is not None:
             interval = " … ".join(f"{bound:.3f}" for bound in change.interval)
         table.add_row(
             Text(change.artifact),

@@ -1,7 +1,7 @@
 """Files from the web, once: a cache that keeps each file's SHA-256 and checks it at every use.
 
 A download that breaks leaves what arrived in ``NAME.part`` and goes on from there, in the same run
-or the next. The folder is ``EDGEZOO_CACHE``, else the platform's cache folder of the user.
+or the next. The folder is that of ``edgezoo.cache``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import hashlib
 import http.client
 import os
 import re
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -31,17 +30,6 @@ PASSING = {408, 425, 429, 500, 502, 503, 504}  # answers that may differ at the 
 RANGE_REFUSED = 416
 # What a connection that breaks or never comes about was seen to raise.
 BROKEN = (urllib.error.URLError, http.client.HTTPException, OSError)
-
-
-def cache_folder() -> Path:
-    """Return the folder of downloaded files, which may not exist yet."""
-    if asked := os.environ.get("EDGEZOO_CACHE"):
-        return Path(asked)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "edgezoo"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "edgezoo"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgezoo"
 
 
 def fetch(url: str, path: Path, sha256_prefix: str, progress: Progress) -> Path:

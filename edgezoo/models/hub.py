@@ -8,8 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from edgezoo.cache import cache_folder
 from edgezoo.errors import WeightsError
-from edgezoo.models.downloads import Progress, cache_folder, checked, file_sha256, keep
+from edgezoo.models.downloads import Progress, checked, file_sha256, keep
 
 FILE = "model.safetensors"
 TIMEOUT_S = 10.0  # for the answer to the first question

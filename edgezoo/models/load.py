@@ -61,7 +61,7 @@ def _published(
     if not isinstance(source, str):
         return None
     found = None if spec is None else find_source(spec.weights, source)
-    if found is None and Path(source).suffix not in SUFFIXES and not Path(source).is_file():
+    if found is None and not source.endswith(SUFFIXES) and not Path(source).is_file():
         known = () if spec is None else tuple(entry.name for entry in spec.weights)
         names = f"one of {', '.join(known)}" if known else "a published source of this network"
         raise WeightsError(

@@ -65,6 +65,11 @@ def model_info(
     given ``input``.
     """
     if isinstance(model, str) and model in PUBLISHED_ONLY:
+        if input or options:
+            raise UsageError(
+                f"{PUBLISHED_ONLY[model]['note']}; there is nothing to count, leave the input and "
+                "options out"
+            )
         return unbuildable_info(model)
     if isinstance(model, str) and ":" not in model:
         model = get_model(model)

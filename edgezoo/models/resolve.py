@@ -187,7 +187,7 @@ def _require_file(spec: ModelSpec, weights: str | None) -> str:
 
     assert weights is not None
     path = Path(weights)
-    if not path.is_file() and path.suffix not in SUFFIXES:
+    if not path.is_file() and not weights.endswith(SUFFIXES):
         names = ", ".join(["random", *(source.name for source in spec.weights)])
         raise WeightsError(
             f"weights {weights!r} of {spec.name} are neither an existing file nor one of {names}"

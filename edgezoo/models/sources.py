@@ -101,7 +101,8 @@ def _fetch_from_hub(repository: str, progress: Progress) -> Path:
 
 
 def _fetch_from_torchvision(file: str, progress: Progress) -> Path:
-    from edgezoo.models.downloads import cache_folder, fetch
+    from edgezoo.cache import cache_folder
+    from edgezoo.models.downloads import fetch
 
     digits = Path(file).stem.rpartition("-")[2]
     url = f"{sources_torchvision.BASE}/{file}"

@@ -18,7 +18,8 @@ from torch import Tensor
 from edgezoo.errors import WeightsError
 from edgezoo.models.array_files import as_tensor, read_arrays
 
-SUFFIXES = (".pth", ".pt", ".safetensors", ".npz")
+# All but the last two are what torch.save() wrote, by the endings that people give it.
+SUFFIXES = (".pth", ".pt", ".pth.tar", ".pkl", ".ckpt", ".bin", ".safetensors", ".npz")
 # Keys under which training scripts wrap a state dict. The averaged weights come first: where a
 # checkpoint has both, the published accuracy is theirs (timm reads such files the same way).
 WRAPPERS = (
@@ -60,7 +61,7 @@ def read_state_file(path: Path) -> Checkpoint:
     The suffixes are ``SUFFIXES``. Raises ``WeightsError`` for a file that is missing, damaged, of
     another kind, or that would need to run code to load.
     """
-    if path.suffix not in SUFFIXES:
+    if not path.name.endswith(SUFFIXES):
         raise WeightsError(f"weights file {path} does not end in {', '.join(SUFFIXES)}")
     if not path.is_file():
         raise WeightsError(f"weights file {path} does not exist; give the path of an existing file")

@@ -33,14 +33,14 @@ NO_RATIO = "No ratio: a simulated phone has no speed of its own."
 
 @dataclass(frozen=True, slots=True)
 class _Reference:
-    """What stands in the first column of numbers: a timing per file, by its sha256."""
+    """What stands in the first column of numbers: a timing per file."""
 
     heading: str
     timings: Mapping[str, Timing]
     comparable: bool
 
     def cell(self, row: FileRow) -> Cell:
-        timing = self.timings[row.sha256]
+        timing = self.timings[row.subject]
         cell = latency_cell(timing)
         setting = timing.measurement.plan.reference
         if setting is not None and timing.shown_latency_ms:
@@ -49,7 +49,7 @@ class _Reference:
 
     def compared(self, timing: Timing) -> Cell:
         """The latency of ``timing``, with its ratio to the reference where that says something."""
-        cell, reference = latency_cell(timing), self.timings[timing.measurement.artifact_sha256]
+        cell, reference = latency_cell(timing), self.timings[timing.measurement.subject]
         mine, theirs = timing.trusted_latency_ms, reference.trusted_latency_ms
         if mine is None or theirs is None or theirs.median <= 0 or not self.comparable:
             return cell
@@ -79,7 +79,7 @@ Found = Mapping[Way, Mapping[str, tuple[Timing, ...]]]
 
 
 def _host_tables(group: Group, found: Found, grouping: Grouping) -> Iterator[Table]:
-    timings = {t.measurement.artifact_sha256: t for t in group.timings if not t.way.sustained_s}
+    timings = {t.measurement.subject: t for t in group.timings if not t.way.sustained_s}
     for way, by_device in found.items():
         alike = way.accelerator == "cpu" and way.threads == group.setting.threads
         if alike and not way.sustained_s:
@@ -94,8 +94,8 @@ def _gpu_tables(group: Group, found: Found, grouping: Grouping) -> Iterator[Tabl
     fastest = _fastest(group)
     for way, by_device in found.items():
         measured = [t.measurement for timings in by_device.values() for t in timings]
-        floats = {m.artifact_sha256: m.model for m in measured if m.recipe == FLOAT_RECIPE}
-        timings = {sha: fastest[model] for sha, model in floats.items() if model in fastest}
+        floats = {m.subject: m.model for m in measured if m.recipe == FLOAT_RECIPE}
+        timings = {subject: fastest[model] for subject, model in floats.items() if model in fastest}
         if not way.sustained_s:
             real, on_cpu = not _is_simulated(by_device), way.accelerator == "cpu"
             reference = _Reference(f"{group.setting.place} (GPU)", timings, real and on_cpu)
@@ -115,7 +115,9 @@ def _fastest(group: Group) -> Mapping[str, Timing]:
     found: dict[str, tuple[float, Timing]] = {}
     for timing in group.timings:
         setting, latency = timing.measurement.plan.reference, timing.trusted_latency_ms
-        if setting is None or latency is None or (setting.precision, setting.batch) != ("fp32", 1):
+        if setting is None or latency is None or timing.measurement.recipe != FLOAT_RECIPE:
+            continue
+        if (setting.precision, setting.batch) != ("fp32", 1):
             continue
         model = timing.measurement.model
         if model not in found or latency.median < found[model][0]:
@@ -130,7 +132,7 @@ def _table(
     by_device: Mapping[str, tuple[Timing, ...]],
     grouping: Grouping,
 ) -> Iterator[Table]:
-    rows = [r for r in file_rows(by_device, grouping) if r.sha256 in reference.timings]
+    rows = [r for r in file_rows(by_device, grouping) if r.subject in reference.timings]
     if rows:
         columns = [
             *(FILE, Column(reference.heading, reference.cell, compact=True)),

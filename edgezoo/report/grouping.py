@@ -126,8 +126,8 @@ class Group:
 @dataclass(frozen=True, slots=True)
 class Grouping:
     """All groups, phones first; ``foreign`` were taken of files with another content than those of
-    the same name here. ``references`` are the groups of reference runs, ``subjects`` the sha256 of
-    all that was measured, in the order of every table.
+    the same name here. ``references`` are the groups of reference runs, ``subjects`` are all
+    that was measured, in the order of every table.
     """
 
     groups: tuple[Group, ...]
@@ -207,13 +207,13 @@ def _split(
         (e.name, e.artifact.model, e.artifact.format) for e in data.artifacts
     }
     own |= {(e.artifact.model, e.artifact.model, "pytorch") for e in data.artifacts if e.origin}
-    newest = {_identity(m): m.artifact_sha256 for m in _by_time(data.measurements)}
+    newest = {_identity(m): m.subject for m in _by_time(data.measurements)}
     known: list[Measurement] = []
     foreign: list[Measurement] = []
     for measurement in data.measurements:
-        sha256, identity = measurement.artifact_sha256, _identity(measurement)
-        other = identity not in own and newest[identity] == sha256
-        (known if sha256 in entries or other else foreign).append(measurement)
+        subject, identity = measurement.subject, _identity(measurement)
+        other = identity not in own and newest[identity] == subject
+        (known if subject in entries or other else foreign).append(measurement)
     return known, foreign
 
 
@@ -259,14 +259,14 @@ def _setting_order(setting: Setting) -> tuple[object, ...]:
 def _subject_order(
     measurements: Iterable[Measurement], entries: Mapping[str, ArtifactEntry]
 ) -> Mapping[str, int]:
-    """The place of every sha256: the report's files in their order, then models by name."""
+    """The place of every subject: the report's files in their order, then models by name."""
     bare = {
-        m.artifact_sha256: (m.model, m.format, m.recipe != "fp32", m.recipe, m.artifact)
+        m.subject: (m.model, m.format, m.recipe != "fp32", m.recipe, m.artifact)
         for m in measurements
-        if m.artifact_sha256 not in entries
+        if m.subject not in entries
     }
-    ordered = [*entries, *sorted(bare, key=lambda sha: bare[sha])]
-    return {sha: place for place, sha in enumerate(ordered)}
+    ordered = [*entries, *sorted(bare, key=lambda subject: bare[subject])]
+    return {subject: place for place, subject in enumerate(ordered)}
 
 
 def _group(
@@ -283,7 +283,7 @@ def _group(
 
 def _row_key(measurement: Measurement) -> tuple[str, ...]:
     """What tells the rows of a group apart; one that failed says only in its plan what was asked."""
-    plan, subject = measurement.plan, (measurement.artifact_sha256, measurement.runner)
+    plan, subject = measurement.plan, (measurement.subject, measurement.runner)
     if plan.reference is not None:
         reference = plan.reference
         place = f"{reference.execution} {reference.precision} {reference.memory_format}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 from edgezoo.errors import OutputError
 from edgezoo.measurement import Change, CompareResult
 
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # What a verdict is to a test runner; the others are passed tests.
 ELEMENTS = {
     "regression": "failure",
@@ -26,7 +28,8 @@ def write_junit(path: Path, result: CompareResult) -> None:
         kind = ELEMENTS.get(change.verdict)
         if kind:
             counts[kind] += 1
-            ElementTree.SubElement(case, kind, message=f"{change.verdict}: {change.evidence}")
+            message = printable(f"{change.verdict}: {change.evidence}")
+            ElementTree.SubElement(case, kind, message=message)
     suite.set("tests", str(len(result.changes)))
     for kind, plural in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
         suite.set(plural, str(counts[kind]))
@@ -40,4 +43,10 @@ def write_junit(path: Path, result: CompareResult) -> None:
 
 
 def _names(change: Change) -> dict[str, str]:
-    return {"classname": f"{change.device}.{change.runner}", "name": change.artifact}
+    classname = printable(f"{change.device}.{change.runner}")
+    return {"classname": classname, "name": printable(change.artifact)}
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with a question mark for what XML 1.0 (section 2.2, Char) has no character for."""
+    return NOT_IN_XML.sub("?", text)

@@ -22,7 +22,7 @@ class FileRow:
     """One file with its timing on each device (by the device's name)."""
 
     name: str
-    sha256: str
+    subject: str
     timings: Mapping[str, Timing]
 
 
@@ -60,11 +60,11 @@ def file_rows(
     rows: dict[str, dict[str, Timing]] = {}
     for place, timings in by_device.items():
         for timing in timings:
-            rows.setdefault(timing.measurement.artifact_sha256, {})[place] = timing
+            rows.setdefault(timing.measurement.subject, {})[place] = timing
     return tuple(
-        FileRow(next(iter(rows[sha].values())).name, sha, rows[sha])
-        for sha in grouping.subjects
-        if sha in rows
+        FileRow(next(iter(rows[subject].values())).name, subject, rows[subject])
+        for subject in grouping.subjects
+        if subject in rows
     )
 
 
@@ -78,6 +78,4 @@ def device_column(place: str, cell: Callable[[Timing], Cell]) -> Column[FileRow]
     return Column(place, found, compact=True)
 
 
-FILE: Column[FileRow] = Column(
-    "File", lambda row: Cell(row.name, hint=f"sha256 {row.sha256}"), numeric=False
-)
+FILE: Column[FileRow] = Column("File", lambda row: Cell(row.name, hint=row.subject), numeric=False)

@@ -194,7 +194,7 @@ def _everywhere(timing: Timing, group: Group, grouping: Grouping) -> list[float]
     for other in grouping.of(setting.provenance):
         alike = describe_how(other.setting) == describe_how(setting)
         for row in other.timings if alike else ():
-            same = row.measurement.artifact_sha256 == timing.measurement.artifact_sha256
+            same = row.measurement.subject == timing.measurement.subject
             if same and describe_runner(row) == describe_runner(timing):
                 found.append(speed_ratio(row, other))
     if len(found) < 2 or not all(speed and speed.distinct for speed in found):

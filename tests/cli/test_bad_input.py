@@ -76,6 +76,11 @@ def convert(model: str, *more: object, out: object = "made") -> tuple[object, ..
         (("list", *2 * ("--max-latency", "pixel1=9")), "--max-latency pixel1 is given twice"),
         (("list", "--max-latency", "nokia=9"), "no latency was published for the device 'nokia'"),
         (("list", "--plot", "/proc/zoo.html"), "the picture cannot be written to /proc/zoo.html"),
+        (("list", "--plot", "zoo.png"), "zoo.png would hold a web page; give it a name ending in"),
+        (
+            ("info", "mnasnet_a2", "--input", "1x3x96x96"),
+            "there is nothing to count, leave the input",
+        ),
         (("convert", "mnasnet_a3", "--weights", "random"), "no architecture of mnasnet_a3 was pub"),
     ],
 )

@@ -1,6 +1,5 @@
 """Intervals against exact counting, scipy and simulated machines whose state lasts for a while."""
 
-import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +15,7 @@ from edgezoo.devices.intervals import (
     median_interval,
     order_rank,
     ratio_interval,
+    shift_rank,
 )
 
 Values = NDArray[np.float64]
@@ -129,24 +129,44 @@ def test_ties_do_not_look_like_a_trend() -> None:
     assert correlation(values) == 0.0
 
 
-def test_ratio_against_brute_force() -> None:
-    """Each limit: the worst change that both intervals allow lies outside, the best guess inside."""
-    old, new = [10.0, 10.1, 10.3, 9.9, 10.0], [11.0, 11.2, 10.9, 11.1, 11.5]
-    ratio, (low, high) = ratio_interval(old, new)
-    assert ratio == pytest.approx(11.1 / 10.0)
-    changes = [b / a for a, b in itertools.product(median_interval(old), median_interval(new))]
-    assert min(changes) < low < ratio < high < max(changes)
+@pytest.mark.parametrize(("first", "second"), [(4, 4), (3, 5), (5, 7), (7, 7), (8, 6)])
+def test_ratio_against_the_test_that_it_comes_from(first: int, second: int) -> None:
+    """scipy's exact test of Mann and Whitney contradicts every ratio outside, and none inside."""
+    generator = np.random.default_rng(first)
+    old, new = (generator.lognormal(sigma=0.02, size=n) for n in (first, second))
+    ratio, interval = ratio_interval(old, new)
+    assert interval is not None
+    edges = np.sort(np.divide.outer(new, old), axis=None)
+    assert ratio == pytest.approx(np.median(edges))
+    for candidate in (edges[:-1] + edges[1:]) / 2:
+        p = stats.mannwhitneyu(new, candidate * old, method="exact").pvalue
+        assert (p > 0.05) == (interval[0] < candidate < interval[1])
 
 
-@pytest.mark.parametrize("draw", [independent, lasting(1), heavy_tailed])
+@pytest.mark.parametrize(("first", "second"), [(1, 9), (2, 7), (3, 3), (3, 4)])
+def test_too_few_for_a_ratio(first: int, second: int) -> None:
+    assert ratio_interval([1.0] * first, [9.0] * second) == (9.0, None)
+
+
+@pytest.mark.parametrize("first", range(30, 45, 3))
+def test_many_are_counted_as_few_are(monkeypatch: pytest.MonkeyPatch, first: int) -> None:
+    exact = shift_rank(first, 35)
+    monkeypatch.setattr("edgezoo.devices.intervals.MOST_COUNTED", 0)
+    assert abs(shift_rank.__wrapped__(first, 35) - exact) <= 1
+
+
+@pytest.mark.parametrize(
+    ("draw", "promised"), [(independent, 0.95), (heavy_tailed, 0.95), (lasting(1), 0.88)]
+)
 @pytest.mark.parametrize("change", [1.0, 1.1])
 def test_ratio_covers_the_change(
-    draw: Callable[[np.random.Generator, int], Values], change: float
+    draw: Callable[[np.random.Generator, int], Values], promised: float, change: float
 ) -> None:
     generator = np.random.default_rng(1)
     covered = 0
     for _ in range(REPEATS):
         old, new = (np.exp(draw(generator, 7)) for _ in range(2))
-        low, high = ratio_interval(old, change * new)[1]
-        covered += low <= change <= high
-    assert covered / REPEATS >= 0.95 - SLACK
+        interval = ratio_interval(old, change * new)[1]
+        assert interval is not None
+        covered += interval[0] <= change <= interval[1]
+    assert covered / REPEATS >= promised - SLACK

@@ -77,8 +77,6 @@ def test_nothing_is_called_of_two_equal_runs() -> None:
         ([11.0] * 5, [10.0] * 5, "improvement", "faster by at least 9.1%"),
         ([10.0] * 5, [10.4] * 5, "same", "within 5.0%"),
         ([10.0] * 5, [10.0, 10.2, 10.9, 11.2, 11.3], "undecided", "crosses 5.0%"),
-        ([10.0] * 2, [20.0] * 5, "undecided", "2 processes cannot show a change"),
-        ([10.0], [20.0], "undecided", "1 process cannot"),
     ],
 )
 def test_verdicts(
@@ -87,9 +85,30 @@ def test_verdicts(
     (change,) = compare([measured(before)], [measured(after)], 0.05)
     assert change.verdict == verdict
     assert words in change.evidence
-    assert change.ratio == pytest.approx(np.median(after) / np.median(before))
+    assert change.ratio == pytest.approx(np.median(np.divide.outer(after, before)))
     assert change.interval is not None and change.ratio is not None
     assert change.interval[0] <= change.ratio <= change.interval[1]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ([10.0] * 2, [20.0] * 5, "2 and 5 processes cannot prove a change, measure 5 of each"),
+        ([10.0] * 3, [20.0] * 3, "3 and 3 processes cannot prove a change"),
+        ([10.0], [20.0], "1 and 1 processes cannot"),
+    ],
+)
+def test_too_few(before: Sequence[float], after: Sequence[float], words: str) -> None:
+    (change,) = compare([measured(before)], [measured(after)], 0.05)
+    assert (change.verdict, change.ratio, change.interval) == ("undecided", 2.0, None)
+    assert words in change.evidence
+
+
+def test_one_disturbed_process_hides_no_regression() -> None:
+    before = [10.0, 10.1, 10.2, 9.9, 10.0, 13.0, 10.1]
+    after = [11.1, 11.0, 11.2, 11.3, 11.0, 11.1, 9.0]
+    (change,) = compare([measured(before)], [measured(after)], 0.05)
+    assert change.verdict == "regression"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +157,7 @@ def test_runners_without_samples() -> None:
             BASE,
             processes=tuple(
                 ProcessSamples((), (), 1, 1, None, None, 0, None, Aggregates(50, 99, 9, 99, 1, m))
-                for m in (median, median * 1.01, median * 0.99)
+                for m in (median, median * 1.01, median * 0.99, median)
             ),
         )
         for median in (10.0, 12.0)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from edgezoo.cache import cache_folder
 from edgezoo.errors import WeightsError
 from edgezoo.models import downloads
-from edgezoo.models.downloads import cache_folder, fetch
+from edgezoo.models.downloads import fetch
 from tests.models.loopback import Loopback
 
 CONTENT = random.Random(0).randbytes(300_000)

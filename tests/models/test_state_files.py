@@ -51,6 +51,8 @@ def write(path: Path, content: Any) -> None:
     ("suffix", "wrap"),
     [
         (".pth", lambda state: state),
+        (".pth.tar", lambda state: {"state_dict": prefixed(state), "epoch": 3}),
+        (".pkl", prefixed),
         (".pt", lambda state: {"state_dict": prefixed(state), "epoch": 3}),
         (".pth", lambda state: {"model": state}),
         (".pth", lambda state: {"net": state, "acc": 91.2, "epoch": 3}),
@@ -258,7 +260,7 @@ def test_no_state_dict(tmp_path: Path, content: object, message: str) -> None:
         read_state_file(path)
 
 
-@pytest.mark.parametrize("name", ["net.pkl", "missing.pth", "missing.npz"])
+@pytest.mark.parametrize("name", ["net.txt", "net.tar", "missing.pth", "missing.npz"])
 def test_wrong_paths(tmp_path: Path, name: str) -> None:
     with pytest.raises(WeightsError, match=name):
         read_state_file(tmp_path / name)

@@ -143,6 +143,11 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     ),
     "no voltage": (lambda phase: tuple(replace(r, voltage=0.0) for r in phase), "unit"),
     "too few": (lambda phase: phase[:30], "short"),
+    "none once it has settled": (lambda phase: phase[:8], "short"),
+    "charging for a moment": (
+        lambda phase: tuple(replace(r, status="Charging") for r in phase[:8]),
+        "charging",
+    ),
     "steps of an ampere": (_rounded_to(1000.0), "coarse"),
 }
 

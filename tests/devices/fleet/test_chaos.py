@@ -13,7 +13,6 @@ from edgezoo.devices.fleet import measure_on_all
 from edgezoo.devices.journal import Journal
 from edgezoo.devices.simphone import SimulatedPhone
 from edgezoo.devices.simphone.fleet import Fleet
-from edgezoo.devices.simphone.server import AdbServer
 from edgezoo.devices.stations.choose import chosen_stations
 from edgezoo.devices.stations.device import OF_THE_DEVICE, Patience
 from edgezoo.devices.subjects import read_subjects
@@ -32,7 +31,7 @@ def phones(server: Server) -> Iterator[Callable[[int], Sequence[SimulatedPhone]]
     fleets: list[Fleet] = []
 
     def start(count: int) -> Sequence[SimulatedPhone]:
-        fleets.append(Fleet(count, server=AdbServer(port=server.port)).start())
+        fleets.append(Fleet(count, server=server).start())
         return fleets[-1].phones
 
     yield start

@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from edgezoo.devices.adb.find import Adb
-from edgezoo.devices.adb.server import Server
+from edgezoo.devices.adb.server import Server, ensure_running
 from edgezoo.devices.clock import WallClock
 from edgezoo.devices.failures import DeviceError
 from edgezoo.devices.locks import VALID_S
-from edgezoo.devices.simphone import SimulatedPhone
+from edgezoo.devices.simphone import SimulatedPhone, cable
 from edgezoo.devices.simphone.conditions import PROFILES
 from edgezoo.devices.simphone.fixtures import free_port, kill_server
-from edgezoo.devices.simphone.server import AdbServer
 from edgezoo.devices.stations.choose import chosen_stations
 from edgezoo.devices.stations.device import held
 from edgezoo.devices.transports.adb import AdbTransport
@@ -30,14 +29,14 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture
 def second(server: Server) -> Iterator[SimulatedPhone]:
     """Another phone of the same model at the same server."""
-    with SimulatedPhone(PROFILES[0], server=AdbServer(port=server.port), number=2) as phone:
+    with SimulatedPhone(PROFILES[0], server=server, number=2) as phone:
         yield phone
 
 
 @pytest.fixture
-def other_server(adb: Adb) -> Iterator[AdbServer]:
-    server = AdbServer(port=free_port())
-    server.start(adb.path)
+def other_server(adb: Adb) -> Iterator[Server]:
+    server = Server(port=free_port())
+    ensure_running(server, adb)
     yield server
     kill_server(adb.path, server)
 
@@ -74,10 +73,10 @@ def test_all_but_one_that_does_not_answer(
 
 
 def test_two_servers(
-    bench: Bench, net: Path, phone: SimulatedPhone, server: Server, other_server: AdbServer
+    bench: Bench, net: Path, phone: SimulatedPhone, server: Server, other_server: Server
 ) -> None:
     """A phone that both see is measured once, one that only the second sees too."""
-    other_server.connect(phone.serial)
+    cable.plug(other_server, phone.serial)
     with SimulatedPhone(server=other_server, number=2) as second:
         measurements = bench(
             net, device="all", servers=[str(server), f"localhost:{other_server.port}"]

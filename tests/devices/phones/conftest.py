@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from edgezoo.devices.adb.find import Adb, find_adb, places
-from edgezoo.devices.adb.server import Server
+from edgezoo.devices.adb.server import Server, ensure_running
 from edgezoo.devices.runners.build import build_runner
 from edgezoo.devices.simphone import SimulatedPhone
-from edgezoo.devices.simphone.fixtures import NO_ADB, free_port, kill_server
-from edgezoo.devices.simphone.server import QUIET, AdbServer
+from edgezoo.devices.simphone.fixtures import NO_ADB, QUIET, free_port, kill_server
 from edgezoo.devices.stations.device import Patience
 from edgezoo.devices.transports.adb import AdbTransport
 from tests.devices.benching import Bench
@@ -63,20 +62,20 @@ def led_to_the_server(own_environment: dict[str, str], monkeypatch: pytest.Monke
 
 @pytest.fixture(scope="session")
 def server(adb: Adb, own_environment: dict[str, str]) -> Iterator[Server]:
-    address = AdbServer(port=int(own_environment["ANDROID_ADB_SERVER_PORT"]))
+    address = Server(port=int(own_environment["ANDROID_ADB_SERVER_PORT"]))
     with pytest.MonkeyPatch.context() as patch:
         for name in FOREIGN:
             patch.delenv(name, raising=False)
         for name, value in own_environment.items():
             patch.setenv(name, value)
-        address.start(adb.path)
-    yield Server(port=address.port)
+        ensure_running(address, adb)
+    yield address
     kill_server(adb.path, address)
 
 
 @pytest.fixture(scope="session")
 def plugged(server: Server) -> Iterator[SimulatedPhone]:
-    with SimulatedPhone(server=AdbServer(port=server.port)) as phone:
+    with SimulatedPhone(server=server) as phone:
         yield phone
 
 

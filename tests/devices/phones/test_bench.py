@@ -6,21 +6,23 @@ those of ``fleet/test_table``.
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
+from edgezoo.artifacts import data_path
 from edgezoo.cli import main
 from edgezoo.devices.adb.find import Adb
 from edgezoo.devices.adb.server import Server
 from edgezoo.devices.failures import DeviceError, FailureClass
 from edgezoo.devices.locks import locked
 from edgezoo.devices.simphone import SimulatedPhone
-from edgezoo.devices.simphone.broken_server import BrokenServer
+from edgezoo.devices.simphone.broken_server import broken_server
 from edgezoo.devices.simphone.fixtures import kill_server
-from edgezoo.devices.simphone.server import AdbServer
 from edgezoo.devices.transports.adb import AdbTransport
 from edgezoo.errors import UsageError
 from tests.devices.benching import Bench, InTheMiddle, left_on, measured, only, refused
@@ -61,7 +63,7 @@ def test_2_no_device(stopped: Stop, phone: SimulatedPhone) -> None:
 
 
 def test_3_several_and_no_serial(stopped: Stop, phone: SimulatedPhone, server: Server) -> None:
-    with SimulatedPhone(server=AdbServer(port=server.port), number=2) as other:
+    with SimulatedPhone(server=server, number=2) as other:
         sentence = stopped()
     assert phone.serial in sentence
     assert other.serial in sentence
@@ -113,8 +115,8 @@ def test_9_port_closed(stopped: Stop, phone: SimulatedPhone) -> None:
 def test_wrong_servers(
     stopped: Stop, monkeypatch: pytest.MonkeyPatch, kind: Any, words: str
 ) -> None:
-    with BrokenServer(kind) as server:
-        monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(server.port))
+    with broken_server(kind) as port:
+        monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(port))
         assert words in stopped()
 
 
@@ -304,9 +306,40 @@ def test_the_error_is_of_its_class(bench: Bench, net: Path, phone: SimulatedPhon
     assert caught.value.failure.failure_class == "unauthorized"
 
 
-def test_weights_in_a_second_file_are_refused(bench: Bench, net: Path) -> None:
-    model = net.with_name("large.onnx")
-    model.write_bytes(b"")
-    net.with_name("large.onnx.data").write_bytes(b"")
+def in_two_files(model: Path, name: str = "large.onnx") -> Path:
+    path = model.with_name(name)
+    onnx.save_model(
+        onnx.load(model),
+        path,
+        save_as_external_data=True,
+        location=f"{name}.data",
+        size_threshold=0,
+    )
+    return path
+
+
+def test_weights_in_a_second_file(
+    bench: Bench, build_onnx: Callable[..., Path], phone: SimulatedPhone
+) -> None:
+    """Both get into one folder; other weights into another, though the first file is the same."""
+    model = in_two_files(build_onnx())
+    measured(only(bench(model)))
+    data = data_path(model)
+    data.write_bytes(bytes(data.stat().st_size))
+    measured(only(bench(model)))
+    pushed = (phone.tree.root / "data/local/tmp/edgezoo").glob("*/large.onnx*")
+    names = Counter(path.parent.name for path in pushed)
+    assert sorted(names.values()) == [2, 2]
+
+
+def test_weights_that_change_in_a_second_file(
+    bench: Bench, build_onnx: Callable[..., Path]
+) -> None:
+    model = in_two_files(build_onnx())
+    change = {2: lambda: data_path(model).write_bytes(bytes(data_path(model).stat().st_size))}
+    refused(only(bench(model, before=change)), "artifact_changed", processes=1)
+
+
+def test_weights_whose_name_is_lost(bench: Bench, build_onnx: Callable[..., Path]) -> None:
     with pytest.raises(UsageError, match="keeps its weights in a second file"):
-        bench(model)
+        bench(in_two_files(build_onnx(), "my net.onnx"))

@@ -18,7 +18,6 @@ from edgezoo.devices.failures import DeviceError
 from edgezoo.devices.phones import Phone, changes
 from edgezoo.devices.simphone import SimulatedPhone
 from edgezoo.devices.simphone.fixtures import free_port, kill_server
-from edgezoo.devices.simphone.server import AdbServer
 from edgezoo.measurement import Cluster
 from tests.cli.command import ROOT
 
@@ -66,7 +65,7 @@ def test_several_servers(adb: Adb, server: Server, phone: SimulatedPhone) -> Non
     other = Server(port=free_port())
     ensure_running(other, adb)
     try:
-        with SimulatedPhone(server=AdbServer(port=other.port), number=2) as second:
+        with SimulatedPhone(server=other, number=2) as second:
             found = pipeline.devices(servers=(str(server), str(other), str(server)))
             assert [(p.server, p.serial) for p in found] == [
                 (str(server), phone.serial),
@@ -74,7 +73,7 @@ def test_several_servers(adb: Adb, server: Server, phone: SimulatedPhone) -> Non
             ]
             assert all(p.device is not None for p in found)
     finally:
-        kill_server(adb.path, AdbServer(port=other.port))
+        kill_server(adb.path, other)
 
 
 def test_the_server_is_started_and_left(
@@ -86,7 +85,7 @@ def test_the_server_is_started_and_left(
         assert pipeline.devices() == ()
         assert version(Server(port=port)) == adb.protocol
     finally:
-        kill_server(adb.path, AdbServer(port=port))
+        kill_server(adb.path, Server(port=port))
 
 
 def test_no_server_is_started_elsewhere() -> None:

@@ -21,7 +21,6 @@ from edgezoo.devices.locks import locked
 from edgezoo.devices.phones import list_phones, select
 from edgezoo.devices.simphone import SimulatedPhone
 from edgezoo.devices.simphone.fixtures import free_port, kill_server
-from edgezoo.devices.simphone.server import AdbServer
 from edgezoo.devices.transports.adb import AdbTransport
 from edgezoo.devices.transports.files import pull, push
 from edgezoo.devices.transports.process import run_process
@@ -82,7 +81,7 @@ def test_2_no_device(adb: Adb, server: Server, phone: SimulatedPhone) -> None:
 
 
 def test_3_several_and_no_serial(adb: Adb, server: Server, phone: SimulatedPhone) -> None:
-    with SimulatedPhone(server=AdbServer(port=server.port), number=2) as other:
+    with SimulatedPhone(server=server, number=2) as other:
         phones = list_phones(adb, [server])
         sentence = refused(lambda: select(phones, "adb"), "ambiguous_device")
         assert f"{phone.serial} Sim Flagship" in sentence
@@ -161,14 +160,14 @@ def test_13_server_killed(adb: Adb, server: Server, phone: SimulatedPhone) -> No
             phone.replug()
             transport.reconnect()
             _wait_for(transport)
-            address = AdbServer(port=other.port)
+            address = Server(port=other.port)
             done = meanwhile(transport, lambda: kill_server(adb.path, address))
             assert "cable, hub and adb server" in failed(done, "link_lost")
             assert done.stdout == b"begun\n"
             assert failed(transport.run("true", LONG_S), "link_lost")  # no server was started
             assert explain_loss(transport, done, LONG_S, WallClock()) == done.failure
         finally:
-            kill_server(adb.path, AdbServer(port=other.port))
+            kill_server(adb.path, Server(port=other.port))
 
 
 def _wait_for(transport: AdbTransport) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from edgezoo.devices.adb.find import places
+from edgezoo.devices.adb.server import Server
 from edgezoo.devices.simphone import SimulatedPhone
-from edgezoo.devices.simphone.fixtures import NO_ADB, free_port, kill_server
-from edgezoo.devices.simphone.server import QUIET, AdbServer, bundled_adb
+from edgezoo.devices.simphone.fixtures import NO_ADB, QUIET, free_port, kill_server
 
 COMMAND_TIMEOUT_S = 60.0
 
@@ -25,9 +26,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def found_adbs() -> list[Path]:
-    named, on_path, bundled = os.environ.get("EDGEZOO_ADB"), shutil.which("adb"), bundled_adb()
-    found = [Path(adb).resolve() for adb in (named, on_path, bundled) if adb]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(path.resolve() for _, path in places(None, os.environ)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Done:
 @dataclass(frozen=True, slots=True)
 class Adb:
     path: Path
-    server: AdbServer
+    server: Server
     environment: dict[str, str]
 
     def argv(self, *arguments: object) -> list[str]:
@@ -85,7 +84,7 @@ ADBS: list[Path | None] = [*found_adbs()] or [None]
 def adb(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adb]:
     if request.param is None:
         pytest.skip(NO_ADB)
-    server = AdbServer(port=free_port())
+    server = Server(port=free_port())
     foreign = ("ADB_SERVER_SOCKET", "ANDROID_ADB_SERVER_ADDRESS", "ADB_VENDOR_KEYS")
     environment = {
         **{name: value for name, value in os.environ.items() if name not in foreign},

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edgezoo.devices.simphone import SIMULATED, SimulatedPhone
+from edgezoo.devices.simphone import SIMULATED, SimulatedPhone, cable
 from edgezoo.devices.simphone.control import described
 from edgezoo.devices.simphone.init import descendants
 from tests.devices.simphone.conftest import Adb, Done, wait_until
@@ -217,7 +217,7 @@ def test_reboot(adb: Adb, phone: SimulatedPhone, shell: Shell) -> None:
     boots = phone.boots
     assert adb("-s", phone.serial, "reboot").code == 0
     wait_until(lambda: phone.boots > boots)
-    wait_until(lambda: adb.server.states().get(phone.serial) == "device")
+    wait_until(lambda: cable.state_of(adb.server, phone.serial) == "device")
     after = shell("cat /proc/sys/kernel/random/boot_id").out
     assert len(after) == len(before) == 37 and after != before
     assert shell(f"ls {FOLDER}").out == "stays\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edgezoo.devices.simphone import SITUATIONS, SimulatedPhone
+from edgezoo.devices.simphone import SITUATIONS, SimulatedPhone, cable
 from edgezoo.devices.simphone.fixtures import kill_server
 from tests.devices.simphone.conftest import Adb, Done, wait_until
 
@@ -63,7 +63,7 @@ def program(adb: Adb, phone: SimulatedPhone, tmp_path: Path) -> str:
 
 
 def is_plugged(adb: Adb, phone: SimulatedPhone) -> bool:
-    return adb.server.states().get(phone.serial) == "device"
+    return cable.state_of(adb.server, phone.serial) == "device"
 
 
 def put(phone: SimulatedPhone, name: str) -> None:

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from edgezoo.devices.simphone.broken_server import BrokenServer, Kind
-from edgezoo.devices.simphone.server import AdbServer
+from edgezoo.devices.adb.server import Server
+from edgezoo.devices.simphone.broken_server import Kind, broken_server
 from edgezoo.errors import UsageError
 from tests.devices.simphone.conftest import Adb, Done
 
 
 def with_server(adb: Adb, port: int) -> Adb:
     environment = {**adb.environment, "ANDROID_ADB_SERVER_PORT": str(port)}
-    return replace(adb, server=AdbServer(port=port), environment=environment)
+    return replace(adb, server=Server(port=port), environment=environment)
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,11 @@ def with_server(adb: Adb, port: int) -> Adb:
 def test_real_words(
     adb: Adb, kind: Kind, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
-    with BrokenServer(kind) as server:
-        done: Done = with_server(adb, server.port)(*arguments)
+    with broken_server(kind) as port:
+        done: Done = with_server(adb, port)(*arguments)
     assert done.code == code and message in done.all
 
 
 def test_unknown_kind() -> None:
     with pytest.raises(UsageError, match="choose one of no_permissions, other_version, silent"):
-        BrokenServer("rusty")  # type: ignore[arg-type]  # what a user may write
+        broken_server("rusty").__enter__()  # type: ignore[arg-type]  # what a user may write

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from edgezoo.devices.adb.server import version
 from edgezoo.devices.simphone.phone import FOLDER_PREFIX
 from tests.devices.simphone.conftest import Adb, wait_until
 
@@ -91,7 +92,7 @@ def test_leaves_nothing_behind(adb: Adb, running: Running) -> None:
     assert processes_under(running.temporary) == []
     mounts = Path("/proc/self/mounts").read_text()
     assert str(running.temporary) not in mounts
-    assert adb.server.runs()  # a server may serve others
+    assert version(adb.server) is not None  # a server may serve others
 
 
 def test_ctrl_c(adb: Adb, running: Running) -> None:

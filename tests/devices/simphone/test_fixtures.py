@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from edgezoo.devices.simphone import SimulatedPhone
+from edgezoo.devices.adb.server import Server, default_server
+from edgezoo.devices.simphone import SimulatedPhone, cable
 from edgezoo.devices.simphone.fixtures import own_adb_server, simulated_phone, simulated_phones
-from edgezoo.devices.simphone.server import AdbServer, server_from_environment
 from edgezoo.errors import UsageError
 
 # They come with the installed package; an environment older than that has to be told.
@@ -16,7 +16,7 @@ __all__ = ["own_adb_server", "simulated_phone", "simulated_phones"]
 
 
 def test_one_phone(simulated_phone: SimulatedPhone) -> None:
-    assert server_from_environment() == simulated_phone.server
+    assert default_server() == simulated_phone.server
     adb = os.environ["EDGEZOO_ADB"]
     done = subprocess.run(
         [adb, "shell", "getprop", "ro.edgezoo.simulated"], capture_output=True, timeout=60
@@ -27,29 +27,28 @@ def test_one_phone(simulated_phone: SimulatedPhone) -> None:
 def test_several_with_a_fault(simulated_phones: Callable[..., tuple[SimulatedPhone, ...]]) -> None:
     phones = simulated_phones(2, situations=("unauthorized",))
     assert phones[0].server is not None
-    assert phones[0].server.states() == {phone.serial: "unauthorized" for phone in phones}
+    states = {cable.state_of(phones[0].server, phone.serial) for phone in phones}
+    assert states == {"unauthorized"}
 
 
 @pytest.mark.parametrize(
     ("environment", "server"),
     [
-        ({}, AdbServer("127.0.0.1", 5037)),
-        ({"ANDROID_ADB_SERVER_PORT": "6000"}, AdbServer("127.0.0.1", 6000)),
-        ({"ANDROID_ADB_SERVER_ADDRESS": "pi"}, AdbServer("pi", 5037)),
+        ({}, Server("127.0.0.1", 5037)),
+        ({"ANDROID_ADB_SERVER_PORT": "6000"}, Server("127.0.0.1", 6000)),
+        ({"ANDROID_ADB_SERVER_ADDRESS": "pi"}, Server("pi", 5037)),
         (
             {"ADB_SERVER_SOCKET": "tcp:pi:99", "ANDROID_ADB_SERVER_PORT": "6000"},
-            AdbServer("pi", 99),
+            Server("pi", 99),
         ),
-        ({"ADB_SERVER_SOCKET": "tcp:99"}, AdbServer("127.0.0.1", 99)),
+        ({"ADB_SERVER_SOCKET": "tcp:99"}, Server("127.0.0.1", 99)),
     ],
 )
-def test_the_server_that_the_environment_names(
-    environment: dict[str, str], server: AdbServer
-) -> None:
-    assert server_from_environment(environment) == server
+def test_the_server_that_the_environment_names(environment: dict[str, str], server: Server) -> None:
+    assert default_server(environment) == server
 
 
-@pytest.mark.parametrize("port", ["", "x", "0", "70000", "-1"])
+@pytest.mark.parametrize("port", ["x", "0", "70000", "-1"])
 def test_a_port_that_is_none(port: str) -> None:
     with pytest.raises(UsageError, match="set ANDROID_ADB_SERVER_PORT to a number"):
-        server_from_environment({"ANDROID_ADB_SERVER_PORT": port})
+        default_server({"ANDROID_ADB_SERVER_PORT": port})
