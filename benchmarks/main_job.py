@@ -13,7 +13,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from benchmarks import litert
 from benchmarks.processes import Command, Cost, interleaved, median
 from edgezoo.compare import compare
 from edgezoo.converters.formats import ENTRIES
-from edgezoo.measurement import Plan
+from edgezoo.measuring import default_plan
 from edgezoo.models.resolve import load_model
 from edgezoo.samples import load_photos
 from edgezoo.stages import reference_outputs
@@ -212,7 +212,7 @@ def latencies(out: Path, processes: int) -> dict[str, Any]:
     """Latency in LiteRT, one thread, all files of one model interleaved."""
     results: dict[str, Any] = {}
     for model, network in NETWORKS.items():
-        plan = Plan(threads=1, processes=processes, warmup=10, runs=60)
+        plan = replace(default_plan(), processes=processes, warmup=10)
         names = variants(network.stem)
         measured = edgezoo.bench([out / name for name in names.values()], plan=plan).measurements
         for label, measurement in zip(names, measured, strict=True):

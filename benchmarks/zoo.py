@@ -25,7 +25,7 @@ from benchmarks.main_job import ours, peer, table
 from benchmarks.processes import Command, Cost, Failure, attempts, median
 from edgezoo.converters.formats import ENTRIES
 from edgezoo.errors import ArtifactError
-from edgezoo.measurement import Plan
+from edgezoo.measuring import default_plan
 from edgezoo.models.registry import get_model
 from edgezoo.models.resolve import load_model
 from edgezoo.samples import random_inputs
@@ -159,7 +159,7 @@ def looked_into(file: File, model: str, shape: Shape) -> File:
 def timed(files: list[File], processes: int) -> list[File]:
     """Time those that run, one thread, interleaved."""
     running = [file for file in files if file.failure is None]
-    plan = Plan(threads=1, processes=processes, warmup=5, runs=30)
+    plan = replace(default_plan(), processes=processes)
     measurements = edgezoo.bench([file.path for file in running], plan=plan).measurements
     times = {}
     for file, measurement in zip(running, measurements, strict=True):

@@ -26,6 +26,7 @@ from edgezoo.measuring import bench as bench
 from edgezoo.measuring import bench_reference as bench_reference
 from edgezoo.measuring import build_runner as build_runner
 from edgezoo.measuring import compare_stores as compare_stores
+from edgezoo.measuring import default_plan as default_plan
 from edgezoo.measuring import devices as devices
 from edgezoo.measuring import import_results as import_results
 from edgezoo.measuring import read_plan as read_plan
@@ -278,7 +279,7 @@ def run(
         progress("showing every artifact the photos")
         gallery = stages.gallery_of(loaded, made, photos, GALLERY_PHOTOS)
         artifacts.write_json(folder / GALLERY, gallery)
-        measurements = _measured(made, plan or Plan(), folder / RESULTS, progress)
+        measurements = _measured(made, plan or default_plan(), folder / RESULTS, progress)
         progress("writing the report")
         return RunResult(made, measurements, report(folder))
 

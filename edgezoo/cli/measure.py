@@ -74,7 +74,7 @@ def bench(
     processes: o.ProcessesOption = PLAN.processes,
     warmup: o.WarmupOption = PLAN.warmup,
     runs: o.RunsOption = PLAN.runs,
-    min_seconds: plans.MinSecondsOption = PLAN.min_seconds,
+    min_seconds: plans.MinSecondsOption = None,
     spread: plans.SpreadOption = None,
     sustained: plans.SustainedOption = PLAN.sustained_s,
     energy: plans.EnergyOption = PLAN.energy_s,
@@ -123,8 +123,7 @@ def bench(
     """
     from edgezoo.cli import profiles, references, tables
 
-    own = plans.SPREAD_S if device == HOST else 0.0
-    plan = plans.plan_of(context, plan_file, save_plan, spread_s=own)
+    plan = plans.plan_of(context, plan_file, save_plan, device)
     settings = {"execution": execution, "precision": precision, "batch": batch,
                 "memory-format": memory_format, "input": input, "option": option or None,
                 "num-classes": num_classes, "weights": weights}  # fmt: skip
@@ -249,6 +248,7 @@ def compare(
 
 
 def run(
+    context: typer.Context,
     model: o.ModelArgument,
     samples: o.NeededSamplesOption,
     out: o.OutOption,
@@ -264,6 +264,8 @@ def run(
     processes: o.ProcessesOption = PLAN.processes,
     warmup: o.WarmupOption = PLAN.warmup,
     runs: o.RunsOption = PLAN.runs,
+    min_seconds: plans.MinSecondsOption = None,
+    spread: plans.SpreadOption = None,
     timeout: o.TimeoutOption = PLAN.timeout_s,
     force: o.ForceOption = False,
     as_json: o.JsonOption = False,
@@ -272,7 +274,7 @@ def run(
     from edgezoo.cli import tables
 
     shape, builder = o.parse_shape(input), o.parse_options(option, num_classes)
-    plan = Plan(threads, processes, warmup, runs, timeout_s=timeout)
+    plan = plans.plan_of(context, None, None, HOST)
     result = answer(
         lambda progress: pipeline.run(
             model,

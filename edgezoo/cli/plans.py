@@ -13,9 +13,7 @@ from edgezoo import pipeline
 from edgezoo.cli import options as o
 from edgezoo.measurement import CORE_CHOICES, Plan
 
-# On a virtual machine with busy neighbours half of its state is gone after 4 s, all of it after 15 s
-# (benchmarks/README.md).
-SPREAD_S = 40.0
+HOST_PLAN = pipeline.default_plan()
 
 PlanOption = Annotated[
     Path | None,
@@ -55,11 +53,13 @@ XnnpackOption = Annotated[
     ),
 ]
 MinSecondsOption = Annotated[
-    float,
+    float | None,
     typer.Option(
         metavar="SECONDS",
-        help="Go on with timed runs for at least so long in every process.",
+        help="Go on with timed runs for at least so long in every process. "
+        f"[default: {HOST_PLAN.min_seconds:g} on this machine, 0 elsewhere]",
         rich_help_panel=o.TIMING,
+        show_default=False,
     ),
 ]
 SpreadOption = Annotated[
@@ -67,7 +67,7 @@ SpreadOption = Annotated[
     typer.Option(
         metavar="SECONDS",
         help="Spread the processes of every file over at least so long, since those of the same few "
-        f"seconds agree too well. [default: {SPREAD_S:g} on this machine, 0 elsewhere]",
+        f"seconds agree too well. [default: {HOST_PLAN.spread_s:g} on this machine, 0 elsewhere]",
         rich_help_panel=o.TIMING,
         show_default=False,
     ),
@@ -112,19 +112,16 @@ FIELDS: Mapping[str, str] = {
 READ: Mapping[str, Callable[[Any], Any]] = {"accelerator": o.parse_accelerator}
 
 
-def plan_of(
-    context: typer.Context, file: Path | None, save: Path | None, *, spread_s: float = 0.0
-) -> Plan:
-    """Return the plan in ``file``, or the default one, with what was typed; ``save`` keeps it.
-
-    ``spread_s`` is the default of the place that is measured.
-    """
-    plan = Plan(spread_s=spread_s) if file is None else pipeline.read_plan(file)
+def plan_of(context: typer.Context, file: Path | None, save: Path | None, device: str) -> Plan:
+    """Return the plan in ``file``, or the device's default, with what was typed; ``save`` keeps it."""
+    plan = pipeline.default_plan(device) if file is None else pipeline.read_plan(file)
     typed = {
         field: READ.get(name, lambda value: value)(context.params[name])
         for name, field in FIELDS.items()
         if _typed(context, name)
     }
+    if typed.get("sustained_s") and file is None:
+        typed = {"min_seconds": 0.0, **typed}  # windows have a length of their own
     plan = replace(plan, **typed)
     if save is not None:
         pipeline.save_plan(save, plan)

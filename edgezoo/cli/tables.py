@@ -160,7 +160,10 @@ def _conditions(taken: Sequence[Measurement]) -> tuple[Text, ...]:
         where = f"by {first.runner} on {plan.accelerator}"
     if first.device.kind == "simulated":
         where += "; a simulated phone is this computer, its latency says nothing about a phone"
-    words = f"median of {plan.processes} processes x {plan.runs} runs, {threads}, {where}"
+    runs = f"{plan.processes} processes x {plan.runs} runs"
+    if plan.min_seconds:
+        runs += f" or {plan.min_seconds:g} s, whichever takes longer"
+    words = f"median of {runs}, {threads}, {where}"
     return (Text(words, "dim"),)
 
 

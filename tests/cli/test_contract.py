@@ -15,7 +15,7 @@ from edgezoo.measurement import DeviceInfo, Measurement, Plan, ProcessSamples
 from tests.cli.command import SHAPE, Cli
 
 COMPARISON = {"sqnr_db", "max_abs", "max_rel", "cosine", "top1_agreement", "samples"}
-FAST = ("--processes", 2, "--runs", 3, "--warmup", 1)
+FAST = ("--processes", 2, "--runs", 3, "--warmup", 1, "--min-seconds", 0, "--spread", 0)
 
 
 def check_artifacts(found: list[dict[str, Any]], recipe: str, formats: list[str]) -> None:
@@ -92,8 +92,6 @@ def test_bench(cli: Cli, module: str) -> None:
         "--threads",
         1,
         *FAST,
-        "--spread",
-        0,
         "--timeout",
         60,
         "--seed",
@@ -118,7 +116,7 @@ def test_bench(cli: Cli, module: str) -> None:
 def test_bench_with_profiles(cli: Cli, module: str) -> None:
     cli("convert", f"{module}:net", "--input", SHAPE, "--to", "tflite,onnx", "--out", "made")
     paths = [f"made/{module}.net_fp32{suffix}" for suffix in (".onnx", ".tflite")]
-    done = cli("bench", *paths, *FAST, "--spread", 0, "--profile", "--json")
+    done = cli("bench", *paths, *FAST, "--profile", "--json")
     assert done.code == 0, done.err
     for entry in json.loads(done.out)["measurements"]:
         assert entry["plan"]["profile"]
@@ -163,9 +161,7 @@ def test_bench_of_a_network(cli: Cli, module: str) -> None:
 def test_a_failed_measurement_is_listed_and_ends_with_2(cli: Cli, module: str) -> None:
     cli("convert", f"{module}:net", "--input", SHAPE, "--out", "made")
     Path("broken.tflite").write_bytes(b"no model")
-    done = cli(
-        "bench", f"made/{module}.net_fp32.tflite", "broken.tflite", *FAST, "--spread", 0, "--json"
-    )
+    done = cli("bench", f"made/{module}.net_fp32.tflite", "broken.tflite", *FAST, "--json")
     assert done.code == 2
     statuses = [entry["status"] for entry in json.loads(done.out)["measurements"]]
     assert statuses[1] == "failed"
