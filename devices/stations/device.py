@@ -236,12 +236,13 @@ class DeviceStation:
 
     def _run_there(self, subject: Subject, plan: Plan, purpose: Purpose) -> Report:
         command = shlex.join(self._arguments(subject, plan, purpose))
-        idle: tuple[Reading, ...] | GaugeProblem = ()  # of the phone before an energy run
+        idle: tuple[Reading, ...] = ()
         if purpose == "energy":
             self.progress(f"reading the fuel gauge of the idle phone for {plan.min_seconds:g} s")
-            idle = idle_readings(self.transport, plan.min_seconds)
-            if isinstance(idle, GaugeProblem):
-                return Report(None, {}, message=idle.message)
+            found = idle_readings(self.transport, plan.min_seconds)
+            if isinstance(found, GaugeProblem):
+                return Report(None, {}, message=found.message)
+            idle = found
             command = sampled_script(
                 command, plan.min_seconds, f"{self.transport.folder}/gauge-{secrets.token_hex(4)}"
             )
