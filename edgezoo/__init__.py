@@ -3,6 +3,7 @@
 The Python API has the verbs of the command line; start with ``edgezoo.convert``.
 """
 
+import os
 from typing import TYPE_CHECKING
 
 from edgezoo.measurement import Plan, Sweep
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from edgezoo.models.efficientnet import efficientnet
 
 __version__ = "0.1.0"
+
+# From 1.29 on ONNX Runtime reports its use to its makers: a thread, a connection and files beside every
+# measurement. It looks here once, when it is loaded; who wants it sets the variable to 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "Plan",

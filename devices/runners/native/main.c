@@ -218,6 +218,9 @@ static int64_t open_session(const struct options *options, struct session *sessi
   struct stat file = {0};
   int onnx = wants_onnxruntime(options);
   const char *name = onnx ? "libonnxruntime.so" : "libLiteRt.so";
+  /* From 1.29 on ONNX Runtime counts runs for its makers: a thread, a connection and files beside the
+   * measurement. Who wants that sets the variable to 0. */
+  setenv("ORT_DISABLE_TELEMETRY", "1", 0);
   void *library = load_library(*options->library ? options->library : name);
   if (stat(options->graph, &file)) fail("Could not open '%s'.", options->graph);
   *before_kib = peak_memory_kib();
