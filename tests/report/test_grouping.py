@@ -174,8 +174,9 @@ def test_energy_has_a_column_where_it_was_measured(report_data: ReportData) -> N
     for words in ("3,457 mW under load", "812 mW idle", "236 readings"):
         assert words in cell.hint
     assert row_of(data, 0)["Energy"].text == "–"
-    for page in (html_page(data), markdown_page(data), json_page(data)):
+    for page in (html_page(data), markdown_page(data)):
         assert "12.3 mJ" in page and "11.0–13.6" in page
+    assert '"12.3 mJ"' in json_page(data) and repr(ENERGY.millijoules) in json_page(data)
 
 
 def test_energy_of_numbers_in_doubt_and_of_none(report_data: ReportData) -> None:
