@@ -48,6 +48,11 @@ def measure(
     ``BenchmarkError`` for a runtime that is not installed; nothing has been measured then.
     """
     check_plan(plan)
+    if plan.energy_s > 0:
+        raise UsageError(
+            "energy_s is read from a phone's own fuel gauge, which this machine has not; leave it out, "
+            "or choose a phone with --device"
+        )
     station, subjects = HostStation(), read_subjects(paths)
     station.check(subjects, plan)
     with Journal(store) as journal:

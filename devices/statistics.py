@@ -183,7 +183,7 @@ def judge(
         evidence = f"the phone's thermal status rose to {hottest} while it was measured ({basis})."
         return latency, Verdict("throttled", evidence)
     states = [c.gpu for c in conditions if c.gpu is not None]
-    reasons = sorted({r for s in states for r in s.throttle_reasons if r in THROTTLING})
+    reasons = sorted({r for s in states for r in s.throttle_reasons or () if r in THROTTLING})
     if reasons:
         evidence = (
             f"the GPU lowered its clocks ({', '.join(reasons)}) while it was measured ({basis})."

@@ -149,7 +149,8 @@ class DeviceInfo:
 class GpuState:
     """Clocks, heat and power of a GPU at one moment, read and never set; ``None`` where unknown.
 
-    ``throttle_reasons`` are NVML's names of what holds the clocks down, in lower case.
+    ``throttle_reasons`` are NVML's names of what holds the clocks down, in lower case; an empty tuple
+    says that nothing does.
     """
 
     graphics_mhz: int | None = None
@@ -158,7 +159,7 @@ class GpuState:
     power_w: float | None = None
     power_limit_w: float | None = None
     utilization_percent: float | None = None
-    throttle_reasons: tuple[str, ...] = ()
+    throttle_reasons: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

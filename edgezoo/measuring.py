@@ -226,12 +226,13 @@ def _refuse_for_references(plan: Plan) -> None:
         "cores": plan.cores != "none",
         "xnnpack": not plan.xnnpack,
         "sustained_s": plan.sustained_s,
+        "energy_s": plan.energy_s,
     }
     wrong = [name for name, given in asked.items() if given]
     if wrong:
         raise UsageError(
             f"a reference run has no {', '.join(wrong)}; leave it out of the plan, or measure model "
-            "files on host or phones"
+            "files on a phone"
         )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from edgezoo.decode import from_json
 from edgezoo.devices.gpu import files, networks
+from edgezoo.devices.gpu.libraries import load_from_wheels
 from edgezoo.devices.gpu.nvidia import read_state
 from edgezoo.devices.gpu.stopwatch import CpuStopwatch, CudaStopwatch, Stopwatch
 from edgezoo.devices.gpu.timing import Runnable, measure
@@ -72,7 +73,7 @@ def carry_out(request: Request) -> Report:
         return failed("out_of_memory", networks.first_line(error))
     except RuntimeError as error:  # of kernels, and of CUDA itself
         text = networks.first_line(error)
-        return failed("out_of_memory" if _no_memory(str(error)) else "run_error", text)
+        return failed("out_of_memory" if failed_allocation(str(error)) else "run_error", text)
 
 
 def _carry_out(request: Request, setting: ReferenceSetting) -> Report:
@@ -95,6 +96,7 @@ def _prepared(request: Request, setting: ReferenceSetting) -> Callable[[Stopwatc
 
     plan = request.plan
     if request.origin is None:
+        load_from_wheels(tensorrt=setting.execution == "tensorrt")
         inputs, expected = files.reference_run(request.path, setting, plan)
 
         def file(stopwatch: Stopwatch) -> Runnable:
@@ -125,11 +127,6 @@ def conditions(uuid: str) -> Conditions:
     except OSError:
         load = None
     return Conditions(now, load_1min=load, gpu=read_state(uuid) if uuid else None)
-
-
-def _no_memory(text: str) -> bool:
-    words = ("can't allocate memory", "not enough memory", "out of memory")
-    return failed_allocation(text) or any(word in text for word in words)
 
 
 if __name__ == "__main__":

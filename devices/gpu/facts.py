@@ -7,8 +7,10 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
 
+from edgezoo.devices.gpu.libraries import load_from_wheels, tensorrt_loads
 from edgezoo.devices.gpu.machine import Gpu, Machine, print_machine
 from edgezoo.devices.gpu.nvidia import driver_version
+from edgezoo.devices.gpu.settings import TENSORRT
 
 PACKAGES = ("edgezoo", "numpy", "triton", "onnxruntime", "onnxruntime-gpu", "tensorrt")
 
@@ -52,11 +54,14 @@ def _why_none() -> str:
 
 
 def _providers() -> tuple[str, ...]:
+    """Return what ONNX Runtime can use; it lists TensorRT wherever it was built with it."""
     if importlib.util.find_spec("onnxruntime") is None:
         return ()
     import onnxruntime
 
-    return tuple(onnxruntime.get_available_providers())
+    load_from_wheels(tensorrt=TENSORRT in onnxruntime.get_available_providers())
+    listed = onnxruntime.get_available_providers()
+    return tuple(name for name in listed if name != TENSORRT or tensorrt_loads())
 
 
 def _versions(torch_version: str) -> dict[str, str]:

@@ -7,10 +7,13 @@ stopwatch's stream, so that its events see them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgezoo.devices.describe import available_cores
+from edgezoo.devices.gpu.libraries import how_to_install, loading_problem
+from edgezoo.devices.gpu.networks import CHECKED_IMAGES
 from edgezoo.devices.gpu.settings import TENSORRT
 from edgezoo.devices.gpu.stopwatch import Stopwatch
 from edgezoo.devices.gpu.timing import Runnable
@@ -50,14 +53,19 @@ def own_batch(path: Path) -> int:
 
 
 def reference_run(path: Path, setting: ReferenceSetting, plan: Plan) -> tuple[Tensors, Tensors]:
-    """Return seeded inputs, and what ONNX Runtime's CPU kernels make of them; raises ``RunnerError``."""
-    session = _session(path, plan.threads, [PROVIDER])
-    inputs = random_inputs(
-        [_input(value, setting.batch) for value in session.get_inputs()], plan.seed
-    )
-    names = [value.name for value in session.get_inputs()]
+    """Return seeded inputs, and what ONNX Runtime's CPU kernels make of the first of them, on all
+    cores; raises ``RunnerError``.
+
+    A file with a fixed batch takes no fewer than all.
+    """
+    session = _session(path, available_cores(), PROVIDER)
+    values = session.get_inputs()
+    inputs = random_inputs([_input(value, setting.batch) for value in values], plan.seed)
+    fixed = any(value.shape and isinstance(value.shape[0], int) for value in values)
+    count = setting.batch if fixed else CHECKED_IMAGES
+    given = {value.name: tensor[:count] for value, tensor in zip(values, inputs, strict=True)}
     try:
-        return inputs, tuple(session.run(None, dict(zip(names, inputs, strict=True))))
+        return inputs, tuple(session.run(None, given))
     except runtime_errors() as error:
         raise _runner_error("run_error", error) from error
 
@@ -79,11 +87,11 @@ def make_runnable(
     provider, options = _provider(setting, number, stopwatch.stream_handle)
     if provider not in onnxruntime.get_available_providers():
         message = f"ONNX Runtime {onnxruntime.__version__} here has no {provider}"
-        raise RunnerError("delegate_error", f"{message}; pip install onnxruntime-gpu")
-    session = _session(path, plan.threads, [(provider, options)], strict=provider != PROVIDER)
+        raise RunnerError("delegate_error", f"{message}; {how_to_install()}")
+    session = _session(path, plan.threads, provider, options)
     used = session.get_providers()
     if provider not in used:
-        raise RunnerError("delegate_fallback", f"{provider} did not start, only {'+'.join(used)}")
+        raise _fallback(provider, f"{provider} did not start, only {'+'.join(used)}")
     binding = session.io_binding()
     index = int(number or 0)
     for value, tensor in zip(session.get_inputs(), inputs, strict=True):
@@ -133,17 +141,34 @@ def _options(threads: int) -> Any:  # Any: onnxruntime has no types
     return options
 
 
-def _session(path: Path, threads: int, providers: Sequence[Any], *, strict: bool = False) -> Any:
+def _session(
+    path: Path, threads: int, provider: str, provider_options: Mapping[str, str] | None = None
+) -> Any:  # Any: onnxruntime has no types
+    """Return a session on ``provider``; another one than the CPU's has to take the whole file."""
     import onnxruntime
 
     options = _options(threads)
+    strict = provider != PROVIDER
     if strict:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    providers = [(provider, dict(provider_options or {}))]
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except runtime_errors() as error:
-        fallback = strict and "fallback" in str(error).lower()
-        raise _runner_error("delegate_fallback" if fallback else "load_error", error) from error
+        if strict and "fallback" in str(error).lower():
+            raise _fallback(provider, str(error)) from error
+        raise _runner_error("load_error", error) from error
+
+
+def _fallback(provider: str, message: str) -> RunnerError:
+    """Return the error of a session that ran elsewhere: for a library's sake, or for the file's."""
+    problem = loading_problem(provider)
+    if problem is None:
+        return RunnerError("delegate_fallback", message)
+    text = (
+        f"{provider} does not load ({problem}); install the library for ONNX Runtime's CUDA version"
+    )
+    return RunnerError("delegate_error", text)
 
 
 def _input(value: Any, batch: int) -> InputInfo:  # Any: onnxruntime has no types

@@ -107,6 +107,7 @@ def make_runnable(
         checked=len(reference[0]),
         floor_db=floor_db,
         facts={"requested": setting.label, "used": device, "cudnn_benchmark": True},
+        replays=setting.execution == "cuda-graph",
     )
 
 
@@ -161,6 +162,7 @@ def _captured(module: nn.Module, given: Tensor) -> tuple[Forward, Forward]:
     for _ in range(CAPTURE_WARMUP):
         module(given)
     torch.cuda.current_stream().synchronize()
+    torch.cuda.reset_peak_memory_stats()  # without the workspaces of cuDNN's search before
     graph = torch.cuda.CUDAGraph()
     try:
         with torch.cuda.graph(graph, stream=torch.cuda.current_stream()):

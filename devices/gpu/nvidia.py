@@ -71,9 +71,9 @@ def parse_smi(text: str) -> GpuState | None:
         return None
     graphics, memory, celsius, power, limit, busy = map(_number, cells[:-1])
     try:
-        bits = int(cells[-1], 16)
+        reasons = throttle_reasons(int(cells[-1], 16))
     except ValueError:
-        bits = 0
+        reasons = None
     return GpuState(
         graphics_mhz=None if graphics is None else round(graphics),
         memory_mhz=None if memory is None else round(memory),
@@ -81,7 +81,7 @@ def parse_smi(text: str) -> GpuState | None:
         power_w=power,
         power_limit_w=limit,
         utilization_percent=busy,
-        throttle_reasons=throttle_reasons(bits),
+        throttle_reasons=reasons,
     )
 
 
@@ -125,6 +125,9 @@ def _from_nvml(uuid: str) -> GpuState | None:
         milliwatts = ask("nvmlDeviceGetPowerUsage", handle)
         limit_mw = ask("nvmlDeviceGetEnforcedPowerLimit", handle)
         busy = ask("nvmlDeviceGetUtilizationRates", handle)
+        bits = ask("nvmlDeviceGetCurrentClocksEventReasons", handle)
+        if bits is None:  # a package or driver from before it was renamed
+            bits = ask("nvmlDeviceGetCurrentClocksThrottleReasons", handle)
         return GpuState(
             graphics_mhz=ask("nvmlDeviceGetClockInfo", handle, pynvml.NVML_CLOCK_GRAPHICS),
             memory_mhz=ask("nvmlDeviceGetClockInfo", handle, pynvml.NVML_CLOCK_MEM),
@@ -132,9 +135,7 @@ def _from_nvml(uuid: str) -> GpuState | None:
             power_w=None if milliwatts is None else milliwatts / 1e3,
             power_limit_w=None if limit_mw is None else limit_mw / 1e3,
             utilization_percent=None if busy is None else busy.gpu,
-            throttle_reasons=throttle_reasons(
-                ask("nvmlDeviceGetCurrentClocksThrottleReasons", handle) or 0
-            ),
+            throttle_reasons=None if bits is None else throttle_reasons(bits),
         )
     finally:
         pynvml.nvmlShutdown()

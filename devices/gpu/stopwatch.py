@@ -29,8 +29,14 @@ class Stopwatch(Protocol):
     def time_ms(self, run: Run, count: int = 1) -> float:
         """Return the milliseconds of ``count`` runs back to back, waited for once at the end."""
 
+    def wait(self) -> None:
+        """Wait for all that was given to the device."""
+
     def start_memory(self) -> None:
         """Count memory from here on."""
+
+    def forget_peak(self) -> None:
+        """Count the peak from here on; what is in use stays counted."""
 
     def peak_memory_mib(self, *, outside_torch: bool) -> float:
         """Return the peak since; ``outside_torch`` where another library than torch allocates."""
@@ -58,7 +64,13 @@ class CpuStopwatch:
             run()
         return (time.perf_counter_ns() - start_ns) / NS_PER_MS
 
+    def wait(self) -> None:
+        """Return at once: what was called is done."""
+
     def start_memory(self) -> None:
+        """Do nothing: a process's peak cannot be reset."""
+
+    def forget_peak(self) -> None:
         """Do nothing: a process's peak cannot be reset."""
 
     def peak_memory_mib(self, *, outside_torch: bool) -> float:
@@ -107,13 +119,25 @@ class CudaStopwatch:
         self._end.synchronize()
         return float(self._begin.elapsed_time(self._end))
 
+    def wait(self) -> None:
+        """Wait for every stream of the device."""
+        import torch
+
+        torch.cuda.synchronize()
+
     def start_memory(self) -> None:
         """Forget peaks, and note what is in use on the device."""
         import torch
 
-        torch.cuda.reset_peak_memory_stats()
+        self.forget_peak()
         free, total = torch.cuda.mem_get_info()
         self._used_before = total - free
+
+    def forget_peak(self) -> None:
+        """Begin PyTorch's peak anew; the device's growth still counts from ``start_memory`` on."""
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
 
     def peak_memory_mib(self, *, outside_torch: bool) -> float:
         """Return the peak of PyTorch's allocator, or the device's growth, in MiB."""

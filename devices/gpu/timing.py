@@ -39,6 +39,7 @@ class Runnable:
 
     ``reference`` are the float32 outputs on the CPU of the first ``checked`` images; ``floor_db`` the
     least SQNR against them. ``facts`` are recorded; ``outside_torch`` tells whose memory is counted.
+    One that ``replays`` what was captured allocates nothing any more: its peak was that of the capture.
     """
 
     run: Callable[[], object]
@@ -48,6 +49,7 @@ class Runnable:
     floor_db: float
     facts: Mapping[str, Any]
     outside_torch: bool = False
+    replays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +70,26 @@ def measure(
 ) -> Timed:
     """Make the network ready, prove its outputs, and time it; raises ``RunnerError``.
 
-    ``load_ms`` is the time to make it ready, the copy to the device included; ``first_ms`` is the
-    first run, in which torch.compile compiles. ``conditions`` are read after the warm-up and right
-    after the last run, while the device still has the clocks of the load.
+    ``load_ms`` is the time to make it ready: the copy to the device, and what torch.compile compiles
+    or a CUDA graph captures. ``first_ms`` is the first run after that, in which cuDNN may still
+    search its algorithms. Their workspaces are not counted, the peak memory is that of the later runs.
+    ``conditions`` are read after the warm-up and right after the last run, while the device still has
+    the clocks of the load.
     """
     started_at = time.time()
     stopwatch.start_memory()
     with stopwatch.turn_on():
         start_ns = time.perf_counter_ns()
         runnable = make()
+        stopwatch.wait()  # copies to the device may still be under way
         load_ms = (time.perf_counter_ns() - start_ns) / NS_PER_MS
         first_ms = stopwatch.time_ms(runnable.run)
         sqnr_db = check_outputs(runnable)
         warmup_runs = warm_up(runnable.run, plan, stopwatch)
         before = conditions()
-        for _ in range(plan.warmup):  # the device was idle while they were read
-            stopwatch.time_ms(runnable.run)
+        warmup_runs += warm_up(runnable.run, plan, stopwatch)  # it idled while they were read
+        if not runnable.replays:
+            stopwatch.forget_peak()
         wall_ms, cpu_ms = _timed_runs(runnable.run, plan, stopwatch)
         stream = _streamed(runnable.run, batch, plan, stopwatch, median(wall_ms))
         after = conditions()

@@ -58,10 +58,15 @@ class Judgement:
     failure: Failure | None
 
 
-def judge(ended: Ended, request: RunRequest) -> Judgement:
-    """Return the numbers of a run that did exactly what was asked, or why there are none."""
+def judge(ended: Ended, request: RunRequest, *, imported: bool = False) -> Judgement:
+    """Return the numbers of a run that did exactly what was asked, or why there are none.
+
+    Of an ``imported`` log nobody knows what threads and runs were asked for.
+    """
     log = parse_log(ended.stdout, ended.stderr)
     for question in _QUESTIONS:
+        if imported and question is _asked:
+            continue
         failure = question(ended, request, log)
         if failure is not None:
             return Judgement(log, None, failure)
@@ -209,9 +214,14 @@ def _failed(ended: Ended, request: RunRequest, log: BenchmarkLog) -> Failure | N
 
 
 def _flags(ended: Ended, request: RunRequest, log: BenchmarkLog) -> Failure | None:
-    """Return a flag that did nothing: unknown, given twice, or read as another value."""
+    """Return a flag that did nothing: unknown, or given twice."""
     if log.refused_flags:
         return Failure("flag_refused", f"it ignored {' '.join(log.refused_flags)}")
+    return None
+
+
+def _asked(ended: Ended, request: RunRequest, log: BenchmarkLog) -> Failure | None:
+    """Return a flag that was read as another value."""
     asked = {"Num threads": request.threads, "Min num runs": request.runs}
     for name, value in asked.items():
         said = log.settings.get(name, str(value))
@@ -241,6 +251,7 @@ _QUESTIONS: tuple[Callable[[Ended, RunRequest, BenchmarkLog], Failure | None], .
     _signalled,
     _failed,
     _flags,
+    _asked,
     _incomplete,
     _not_accelerated,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edgezoo.decode import from_json
@@ -17,13 +17,14 @@ from edgezoo.devices.runners.benchmark_flags import RunRequest
 from edgezoo.devices.runners.benchmark_judge import Ended, judge
 from edgezoo.devices.runners.benchmark_log import BenchmarkLog
 from edgezoo.devices.runners.benchmark_timing import LONGEST_US, SIX_DIGITS, RunStatistics
-from edgezoo.devices.runners.log_lines import LARGEST_LOG_BYTES
 from edgezoo.devices.runners.results import log_sha256
 from edgezoo.measurement import ProcessSamples
 
 MARKER = b"EDGEZOO_JSON "
 SCHEMA = 1
 LARGEST_KIB = 1 << 32  # 4 TiB
+# Of the line of JSON, whose samples an energy run of a quick model makes long; transports read no more.
+LARGEST_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class NativeJudgement:
 
 def judge_native(ended: Ended, request: RunRequest) -> NativeJudgement:
     """Return the raw samples of a run of the C runner that did what was asked, or why not."""
-    judgement = judge(ended, request)
+    judgement = judge(replace(ended, stdout=_text(ended.stdout)), request)
     log, failure = judgement.log, judgement.failure
     report: NativeReport | Failure
     if failure is not None or judgement.numbers is None:
@@ -92,10 +93,16 @@ def judge_native(ended: Ended, request: RunRequest) -> NativeJudgement:
     return NativeJudgement(log, _samples(report, ended), report, _delegate(report, request), None)
 
 
+def _text(stdout: bytes) -> bytes:
+    """Return what is benchmark_model's in ``stdout``: all but the line of JSON."""
+    before, _, rest = stdout.partition(MARKER)
+    return before + rest.partition(b"\n")[2]
+
+
 def parse_native_report(stdout: bytes) -> NativeReport | Failure:
     """Return the one complete line of JSON in ``stdout``, or what is wrong; never raises."""
-    if len(stdout) > LARGEST_LOG_BYTES:
-        return Failure("bad_output", f"it printed more than {LARGEST_LOG_BYTES >> 20} MiB")
+    if len(stdout) > LARGEST_BYTES:
+        return Failure("bad_output", f"it printed more than {LARGEST_BYTES >> 20} MiB")
     before, marker, line = stdout.partition(MARKER)
     if not marker or (before and not before.endswith(b"\n")):
         return Failure("incomplete_log", "its log ends before the samples")

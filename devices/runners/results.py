@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 
 from edgezoo.devices.runners.benchmark_judge import Ended, Numbers
+from edgezoo.devices.runners.benchmark_profile import OpTiming
 from edgezoo.devices.runners.benchmark_profile import Profile as Tables
 from edgezoo.devices.runners.benchmark_timing import RunStatistics
+from edgezoo.devices.runners.delegation import accelerator_named
 from edgezoo.measurement import Aggregates, OpTime, ProcessSamples, Profile
 
 US_PER_MS = 1000.0
@@ -53,8 +55,10 @@ def _aggregates(timed: RunStatistics) -> Aggregates:
     )
 
 
-# How benchmark_model marks what ran inside a delegate.
-DELEGATE_PREFIX = "Delegate/"
+# How benchmark_model marks the operators inside a delegate; one that does not tell its operators is a
+# single node with the delegate's type ("TfLiteGpuDelegateV2").
+DELEGATE_PREFIX, DELEGATE_TYPE = "Delegate/", "Delegate"
+BUILT_IN = "built-in kernels"
 
 
 def profile_of(
@@ -73,11 +77,15 @@ def profile_of(
                     row.node_type,
                     row.avg_ms * row.times_called,  # the table has the time per call
                     row.times_called,
-                    where=(accelerator or "delegate")
-                    if row.name.startswith(DELEGATE_PREFIX)
-                    else "built-in kernels",
+                    where=_where(row, accelerator),
                 )
                 for row in table.run_order
             )
             return Profile(ops, table.total.count, whole_ms)
     return None
+
+
+def _where(row: OpTiming, accelerator: str | None) -> str:
+    if DELEGATE_TYPE in row.node_type:
+        return accelerator_named(row.node_type)
+    return (accelerator or "delegate") if row.name.startswith(DELEGATE_PREFIX) else BUILT_IN

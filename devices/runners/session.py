@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     Tensor = NDArray[Any]  # Any: whatever dtype the model file declares
 
 
+# Of C++, of TFLite and ONNX Runtime, of PyTorch on the CPU, of CUDA, ONNX Runtime's arena and cuDNN.
+OUT_OF_MEMORY = (
+    *("bad_alloc", "bad allocation", "Failed to allocate"),
+    *("can't allocate memory", "not enough memory"),
+    *("out of memory", "is smaller than requested bytes", "CUDNN_STATUS_ALLOC_FAILED"),
+)
+
+
 class RunnerError(Exception):
     """A runtime refused a model or an inference; caught where the child writes its report."""
 
@@ -71,5 +79,5 @@ class Runner:
 
 
 def failed_allocation(message: str) -> bool:
-    """Return whether a runtime's message means that memory ran out."""
-    return any(words in message for words in ("bad_alloc", "bad allocation", "Failed to allocate"))
+    """Return whether a runtime's message means that memory ran out, on the host or on a GPU."""
+    return any(words in message for words in OUT_OF_MEMORY)

@@ -90,7 +90,7 @@ def measurements(taken: Sequence[Measurement]) -> RenderableType:
     doubtful = [m for m in taken if m.message and (m.status != "ok" or _lacks(m))]
     energies = [
         f"{m.artifact}{f' on {_place(m)}' if several else ''}: "
-        f"{numbers.significant(m.energy.millijoules)} mJ per inference "
+        f"{numbers.millijoules(m.energy.millijoules)} per inference "
         f"[{numbers.significant(m.energy.interval[0])}, {numbers.significant(m.energy.interval[1])}]"
         for m in taken
         if m.energy is not None
@@ -139,13 +139,21 @@ def changes(result: CompareResult) -> RenderableType:
 
 
 def latency_cells(latency: Latency | None) -> tuple[str, str, str]:
-    """Return the median, its interval and the 90th percentile as text."""
+    """Return the median, its interval and the 90th percentile as text.
+
+    Of a runner that keeps no samples the 95th stands there, and says so.
+    """
     if latency is None:
         return (numbers.ABSENT,) * 3
     low, high = latency.interval
     interval = f"{numbers.significant(low)} … {numbers.milliseconds(high)}"
-    p90 = numbers.ABSENT if latency.p90 is None else numbers.milliseconds(latency.p90)
-    return numbers.milliseconds(latency.median), interval, p90
+    return numbers.milliseconds(latency.median), interval, _high_percentile(latency)
+
+
+def _high_percentile(latency: Latency) -> str:
+    if latency.p90 is not None:
+        return numbers.milliseconds(latency.p90)
+    return numbers.ABSENT if latency.p95 is None else f"p95 {numbers.milliseconds(latency.p95)}"
 
 
 def _conditions(taken: Sequence[Measurement]) -> tuple[Text, ...]:

@@ -15,6 +15,7 @@ from edgezoo.report.numbers import (
     images_per_second,
     mebibytes,
     megabytes,
+    millijoules,
     milliseconds,
     percent,
     relative_error,
@@ -151,6 +152,19 @@ def memory_cell(timing: Timing) -> Cell:
         return nothing("not recorded by this runner")
     hint = str(timing.measurement.delegate.get("memory", "peak of the measuring process"))
     return measured_cell(timing, mebibytes(memory_mib), hint)
+
+
+def energy_cell(timing: Timing) -> Cell:
+    """The energy of one inference with its interval, from the phone's own fuel gauge."""
+    energy = timing.measurement.energy
+    if energy is None or timing.shown_latency_ms is None:
+        return NOTHING
+    note = "–".join(significant(bound) for bound in energy.interval)
+    hint = (
+        f"of one inference, from the phone's own fuel gauge: {significant(energy.load_mw)} mW under "
+        f"load less {significant(energy.baseline_mw)} mW idle, {energy.samples} readings"
+    )
+    return measured_cell(timing, millijoules(energy.millijoules), hint, note)
 
 
 def status_cell(timing: Timing) -> Cell:

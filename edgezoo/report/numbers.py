@@ -31,6 +31,11 @@ def milliseconds(value_ms: float) -> str:
     return f"{significant(value_ms)} ms"
 
 
+def millijoules(value_mj: float) -> str:
+    """An energy with three significant digits."""
+    return f"{significant(value_mj)} mJ"
+
+
 def images_per_second(throughput: Throughput | None) -> str:
     """A rate with three significant digits: 1,230 images/s."""
     return ABSENT if throughput is None else f"{significant(throughput.images_per_s)} images/s"

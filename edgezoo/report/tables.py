@@ -5,7 +5,7 @@ What several devices have in common is in ``side_by_side``, ``beside`` and ``pub
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgezoo.report import cells
@@ -53,13 +53,21 @@ def group_table(group: Group, grouping: Grouping, data: ReportData) -> Table:
     caption = f"{PROVENANCE_HEADINGS[group.setting.provenance]}: {describe_setting(group.setting)}"
     if len(grouping.groups) > 1 or not data.artifacts:
         rows = [_row(data, timing.entry, timing, group) for timing in group.timings]
-        return fill(caption, TIMING_COLUMNS, rows)
+        return fill(caption, _with_energy(TIMING_COLUMNS, group), rows)
     rows = []
     for entry in data.artifacts:
         timings = [timing for timing in group.timings if timing.entry is entry]
         rows += [_row(data, entry, t, group) for t in timings] or [_row(data, entry)]
     rows += [_row(data, None, t, group) for t in group.timings if t.entry is None]
-    return fill(caption, FULL_COLUMNS, rows)
+    return fill(caption, _with_energy(FULL_COLUMNS, group), rows)
+
+
+def _with_energy(columns: Sequence[Column[Row]], group: Group) -> Sequence[Column[Row]]:
+    """The columns of a group, with that of the energy where one was measured."""
+    if all(timing.measurement.energy is None for timing in group.timings):
+        return columns
+    place = columns.index(MEMORY) + 1
+    return (*columns[:place], ENERGY, *columns[place:])
 
 
 def reference_table(group: Group, data: ReportData) -> Table:
@@ -166,6 +174,7 @@ LATENCY = Column("Latency, median", _of_timing(cells.latency_cell, NOT_MEASURED)
 SPEED = Column("Against fp32", _speed)
 P90 = Column("Latency, p90", _of_timing(cells.p90_cell))
 MEMORY = Column("Peak memory", _of_timing(cells.memory_cell))
+ENERGY = Column("Energy", _of_timing(cells.energy_cell))
 STATUS = Column("Status", _of_timing(cells.status_cell, NOT_MEASURED), numeric=False)
 MODEL = Column("Network or file", _measured_model, numeric=False)
 SETTING = Column("Setting", _setting, numeric=False)

@@ -61,6 +61,8 @@ def test_sustained(cli: Cli, model: Path) -> None:
         (("--device", "torch-cpu", "--cores", "all"), "a reference run has no cores; leave it out"),
         (("--device", "torch-cpu", "--no-xnnpack"), "a reference run has no xnnpack"),
         (("--device", "torch-cpu", "--sustained", 9), "a reference run has no sustained_s"),
+        (("--device", "torch-cpu", "--energy", 60), "a reference run has no energy_s"),
+        (("--energy", 60), "energy_s is read from a phone's own fuel gauge"),
     ],
 )
 def test_what_cannot_be(

@@ -7,15 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
 import torch
 
 from edgezoo import pipeline, results
 from edgezoo.decode import from_json
-from edgezoo.devices.gpu import networks
+from edgezoo.devices.gpu import files, networks
 from edgezoo.devices.gpu.child import Request, carry_out
 from edgezoo.devices.gpu.networks import load_network
 from edgezoo.devices.gpu.settings import floor_db
+from edgezoo.devices.gpu.stopwatch import CpuStopwatch
 from edgezoo.devices.outcome import Report
 from edgezoo.devices.runners.session import RunnerError
 from edgezoo.devices.subjects import network
@@ -175,6 +177,32 @@ def test_failures_of_networks(
     report = ask(origin(name), **changes)
     assert (report.failure_class, report.samples) == (failure_class, None)
     assert words in str(report.message)
+
+
+@pytest.mark.parametrize(("batch", "checked"), [("N", 4), (6, 6)])
+def test_few_images_of_a_file_are_compared(batch: int | str, checked: int, build_onnx: Any) -> None:
+    """The processor would take minutes over a large batch; one that is fixed it has to take."""
+    setting = ReferenceSetting("onnxruntime", batch=6)
+    (images,), (expected,) = files.reference_run(build_onnx(batch=batch), setting, ONE)
+    assert (len(images), len(expected)) == (6, checked)
+
+
+def test_a_file_without_a_provider_for_gpus(build_onnx: Any) -> None:
+    """The package for processors, which is installed here, owns the module of that for GPUs."""
+    if files.CUDA_PROVIDER in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has the CUDA provider")
+    stopwatch = CpuStopwatch()
+    stopwatch.stream_handle = 1  # type: ignore[assignment]  # as a GPU's has one
+    setting = ReferenceSetting("onnxruntime")
+    path = build_onnx()
+    inputs, expected = files.reference_run(path, setting, ONE)
+    with pytest.raises(RunnerError) as caught:
+        files.make_runnable(path, inputs, expected, setting, ONE, "cuda:0", stopwatch, 80.0)
+    assert caught.value.failure_class == "delegate_error"
+    assert "has no CUDAExecutionProvider" in str(caught.value)
+    assert str(caught.value).endswith(
+        "run pip uninstall -y onnxruntime onnxruntime-gpu, then pip install onnxruntime-gpu"
+    )
 
 
 def test_failures_of_files(build_onnx: Any, tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from edgezoo.decode import from_json
 from edgezoo.devices.gpu.nvidia import parse_smi, read_state, throttle_reasons
 from edgezoo.devices.statistics import judge
 from edgezoo.measurement import Conditions, GpuState, ProcessSamples
+from edgezoo.types import to_json
 
 BUSY = "1980, 2619, 61, 412.37, 700.00, 100, 0x0000000000000004\n"
 # A card that does not tell its power, as GeForce cards of some years.
@@ -23,7 +25,7 @@ def test_a_line_of_nvidia_smi() -> None:
 
 
 def test_what_a_card_does_not_tell_is_unknown() -> None:
-    assert parse_smi(SILENT) == GpuState(1354, 405, 41.0, None, None, 3.0, ())
+    assert parse_smi(SILENT) == GpuState(1354, 405, 41.0, None, None, 3.0, None)
 
 
 @pytest.mark.parametrize("text", ["", "No devices were found\n", "1, 2, 3\n", "\n"])
@@ -89,8 +91,31 @@ def test_nvml_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
+    ("asked", "reasons"),
+    [
+        ("nvmlDeviceGetCurrentClocksEventReasons", ("sw_power_cap", "sw_thermal_slowdown")),
+        ("nvmlDeviceGetSomethingElse", None),
+    ],
+)
+def test_throttling_by_its_new_name_and_unknown(
+    asked: str, reasons: tuple[str, ...] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A query that the driver does not know is no proof that nothing held the clocks down."""
+    package = NVML.replace("nvmlDeviceGetCurrentClocksThrottleReasons", asked)
+    (tmp_path / "pynvml.py").write_text(package)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "pynvml", raising=False)
+    state = read_state("GPU-7")
+    sys.modules.pop("pynvml")
+    assert state is not None
+    assert state.throttle_reasons == reasons
+    assert from_json(GpuState, to_json(state)) == state
+
+
+@pytest.mark.parametrize(
     ("reasons", "status"),
     [
+        (None, "ok"),
         ((), "ok"),
         (("sw_power_cap",), "ok"),
         (("applications_clocks_setting", "gpu_idle"), "ok"),
@@ -98,10 +123,10 @@ def test_nvml_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (("sw_power_cap", "hw_slowdown"), "throttled"),
     ],
 )
-def test_lowered_clocks_are_throttled(reasons: tuple[str, ...], status: str) -> None:
+def test_lowered_clocks_are_throttled(reasons: tuple[str, ...] | None, status: str) -> None:
     cool = Conditions("2026-01-01T00:00:00+00:00", gpu=GpuState(1980))
     hot = replace(cool, gpu=GpuState(1200, throttle_reasons=reasons))
     _, verdict = judge([STEADY] * 5, [cool, hot], seed=0)
     assert verdict.status == status
-    if status == "throttled":
+    if status == "throttled" and reasons:
         assert reasons[-1] in verdict.evidence

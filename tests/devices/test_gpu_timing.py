@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -25,6 +25,7 @@ class Script:
     memory: str = "none"
     stream_handle: int | None = None
     counts: list[int] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
 
     def turn_on(self) -> AbstractContextManager[object]:
         return nullcontext()
@@ -36,7 +37,14 @@ class Script:
         each = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         return each * count
 
-    def start_memory(self) -> None: ...
+    def wait(self) -> None:
+        self.said.append("wait")
+
+    def start_memory(self) -> None:
+        self.said.append("start memory")
+
+    def forget_peak(self) -> None:
+        self.said.append(f"forget peak after {len(self.counts)} runs")
 
     def peak_memory_mib(self, *, outside_torch: bool) -> float:
         return 12.0
@@ -68,6 +76,25 @@ def test_latency_and_throughput_apart() -> None:
     assert timed.facts["clock"] == "script"
     assert timed.facts["sqnr_db"] == 200.0
     assert len(timed.conditions) == 2
+
+
+def test_warm_again_after_the_conditions_were_read() -> None:
+    """The device cooled down meanwhile: the clocks come back within three blocks of runs."""
+    stopwatch = Script([5.0] + [2.0] * 6 + [4.0] * 3 + [2.0])
+    timed = measure(lambda: runnable(GOOD), 4, PLAN, stopwatch, now)
+    assert timed.samples.first_ms == 5.0
+    assert timed.samples.wall_ms == (2.0,) * PLAN.runs
+    assert timed.facts["warmup_runs"] == 6 + 9
+    assert stopwatch.counts == [1] * (1 + 6 + 9 + PLAN.runs) + [250]
+
+
+@pytest.mark.parametrize("replays", [False, True])
+def test_the_peak_is_that_of_the_timed_runs(replays: bool) -> None:
+    """cuDNN's search ran before; the replay of a capture allocates nothing that could be counted."""
+    stopwatch = Script([2.0])
+    measure(lambda: replace(runnable(GOOD), replays=replays), 4, PLAN, stopwatch, now)
+    forgotten = [] if replays else [f"forget peak after {1 + 2 * 2 * PLAN.warmup} runs"]
+    assert stopwatch.said == ["start memory", "wait", *forgotten]
 
 
 @pytest.mark.parametrize(("run_ms", "runs"), [(1000.0, PLAN.runs), (1e-9, 10_000)])

@@ -180,6 +180,12 @@ def test_reports_that_do_not_add_up(old: str, new: str) -> None:
     assert (report.failure_class, report.samples) == ("bad_output", None)
 
 
+def test_a_report_that_is_nested_too_deeply() -> None:
+    for line in ("[" * 200_000, "[" * 200_000 + "]" * 200_000):
+        report = parse_report(f"{MARKER}{line}\n".encode(), b"", runs=1)
+        assert (report.failure_class, report.samples) == ("bad_output", None)
+
+
 def test_report_of_nothing() -> None:
     empty = f"{MARKER}{json.dumps(to_json(Report(None, {})))}\n".encode()
     assert parse_report(empty, b"", runs=1).failure_class == "bad_output"

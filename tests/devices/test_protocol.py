@@ -215,6 +215,7 @@ def test_wrong_manifest(content: str, build_onnx: Any) -> None:
         ({"processes": 0}, "processes must be at least 1"),
         ({"min_seconds": float("nan")}, "min_seconds must be at least 0, not nan"),
         ({"timeout_s": 0.0}, "timeout_s must be more than 0"),
+        ({"energy_s": 60.0}, "a phone's own fuel gauge, which this machine has not"),
     ],
 )
 def test_plans_that_make_no_sense(change: dict[str, Any], words: str, build_onnx: Any) -> None:

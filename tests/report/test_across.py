@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from edgezoo.measurement import Measurement, Plan
+from edgezoo.measurement import Latency, Measurement, Plan, ReferenceSetting
 from edgezoo.report import ReportData
 from edgezoo.report.across import all_themes
 from edgezoo.report.beside import beside_tables
@@ -111,6 +111,26 @@ def test_two_phones_of_one_name_are_two_columns() -> None:
     grouping = only((first, dataclasses.replace(first, device=twin)))
     (table,) = side_by_side_tables(grouping, "phone")
     assert [c.heading for c in table.columns[1:]] == ["Pixel 7a 2A311FDH200Q7X", "Pixel 7a other"]
+
+
+def test_imports_without_a_file_keep_their_rows() -> None:
+    """Two files whose hashes nobody knows are two rows, each on both devices."""
+    basis = lab().measurements[0]
+    taken = tuple(
+        dataclasses.replace(
+            basis,
+            artifact=f"{name}.tflite",
+            artifact_sha256="",
+            model=name,
+            device=dataclasses.replace(basis.device, name=device),
+            provenance="imported",
+        )
+        for name in ("a", "b")
+        for device in ("Phone X", "Phone Y")
+    )
+    (table,) = side_by_side_tables(only(taken), "imported")
+    assert [cells[0].text for cells in table.rows] == ["a.tflite", "b.tflite"]
+    assert all(cell.text.endswith(" ms") for cells in table.rows for cell in cells[1:])
 
 
 def test_a_file_of_another_content_is_never_beside_it() -> None:
@@ -218,6 +238,29 @@ def test_the_gpu_reference_is_the_fastest_of_fp32_and_one_image() -> None:
     )
     assert times_in(row(gpu, name)["Pixel 7a"]) is None, "a delegate may compute in fp16"
     assert "may round to fp16" in gpu.words
+
+
+def test_a_file_in_fewer_bits_is_no_reference_in_fp32() -> None:
+    """An ONNX file in fp16 runs in the setting fp32, which keeps the file's own types."""
+    name = "efficientnet_lite0"
+    setting = ReferenceSetting("onnxruntime")
+    fastest = Latency(0.1, 0.11, (0.099, 0.101), 0.098)
+    reference = next(m for m in lab().measurements if m.provenance == "gpu" and m.model == name)
+    half = dataclasses.replace(
+        reference,
+        artifact=f"{name}_fp16.onnx",
+        artifact_sha256="16" * 32,
+        format="onnx",
+        recipe="fp16",
+        plan=dataclasses.replace(reference.plan, reference=setting),
+        latency_ms=fastest,
+    )
+    for recipe, text in (("fp16", "0.900 ms"), ("fp32", "0.100 ms")):
+        measurements = (*lab().measurements, dataclasses.replace(half, recipe=recipe))
+        data = dataclasses.replace(lab(), measurements=measurements)
+        _, cpu, _ = beside_tables(group_measurements(data), "phone")
+        shown = row(cpu, f"{name}_fp32.tflite")["NVIDIA H100 80GB HBM3 (GPU)"]
+        assert shown.text == text
 
 
 def test_a_simulated_phone_has_no_ratio() -> None:

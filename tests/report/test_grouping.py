@@ -6,9 +6,12 @@ from typing import Any, get_args
 
 import pytest
 
-from edgezoo.measurement import Latency, Measurement, Plan, Provenance
+from edgezoo.measurement import Energy, Latency, Measurement, Plan, Provenance
 from edgezoo.report import ArtifactEntry, ReportData
 from edgezoo.report.grouping import PROVENANCES, group_measurements
+from edgezoo.report.json_page import json_page
+from edgezoo.report.markdown import markdown_page
+from edgezoo.report.page import html_page
 from edgezoo.report.table import Cell
 from edgezoo.report.tables import group_table, result_tables
 from edgezoo.report.verdict import verdicts
@@ -98,6 +101,22 @@ def test_measurements_of_other_files_are_left_out(
     assert (grouping.groups, grouping.foreign) == ((), (stale,))
 
 
+def test_imports_without_a_file_are_rows_of_their_own(
+    report_data: ReportData, make_measurement: Callable[..., Measurement]
+) -> None:
+    """Their logs name a file and no hash, which is not the same as the same file."""
+    basis = make_measurement(report_data.artifacts[0], artifact_sha256="", provenance="imported")
+    taken = tuple(
+        dataclasses.replace(basis, artifact=f"{name}.tflite", model=name) for name in "ab"
+    )
+    data = ReportData("x", (), taken)
+    grouping = group_measurements(data)
+    (group,) = grouping.groups
+    assert (group.older, grouping.foreign) == (0, ())
+    rows = group_table(group, grouping, data).rows
+    assert [cells[0].text for cells in rows] == ["a.tflite", "b.tflite"]
+
+
 def row_of(data: ReportData, index: int) -> dict[str, Cell]:
     grouping = group_measurements(data)
     (group,) = grouping.groups
@@ -130,6 +149,51 @@ def test_doubtful_numbers_are_shown_as_such(
     assert {(row[heading].doubt, row[heading].tone) for heading in numbers} == {(status, "muted")}
     assert row["Latency, median"].note == "6.31–8.36"
     assert row["Status"].text == status
+
+
+def test_the_high_percentile_of_a_runner_without_samples(report_data: ReportData) -> None:
+    latency = dataclasses.replace(Latency(10.0, None, (9.5, 10.5), 9.0), p95=12.34)
+    aggregated = dataclasses.replace(report_data.measurements[1], latency_ms=latency)
+    cell = row_of(with_w8a8_tflite(report_data, aggregated), 1)["Latency, p90"]
+    assert (cell.text, cell.note) == ("12.3 ms", "p95")
+    none = dataclasses.replace(aggregated, latency_ms=dataclasses.replace(latency, p95=None))
+    assert row_of(with_w8a8_tflite(report_data, none), 1)["Latency, p90"].text == "–"
+
+
+ENERGY = Energy(12.345, (11.02, 13.61), 812.4, 3456.7, 236, 59.0)
+
+
+def test_energy_has_a_column_where_it_was_measured(report_data: ReportData) -> None:
+    assert "Energy" not in row_of(report_data, 0)
+    measured = dataclasses.replace(report_data.measurements[1], energy=ENERGY)
+    data = with_w8a8_tflite(report_data, measured)
+    headings = list(row_of(data, 1))
+    assert headings.index("Energy") == headings.index("Peak memory") + 1
+    cell = row_of(data, 1)["Energy"]
+    assert (cell.text, cell.note, cell.doubt) == ("12.3 mJ", "11.0–13.6", "")
+    for words in ("3,457 mW under load", "812 mW idle", "236 readings"):
+        assert words in cell.hint
+    assert row_of(data, 0)["Energy"].text == "–"
+    for page in (html_page(data), markdown_page(data)):
+        assert "12.3 mJ" in page and "11.0–13.6" in page
+    assert '"12.3 mJ"' in json_page(data) and repr(ENERGY.millijoules) in json_page(data)
+
+
+def test_energy_of_numbers_in_doubt_and_of_none(report_data: ReportData) -> None:
+    basis = dataclasses.replace(report_data.measurements[1], energy=ENERGY)
+    unstable = dataclasses.replace(basis, status="unstable", message="it wavers")
+    assert row_of(with_w8a8_tflite(report_data, unstable), 1)["Energy"].doubt == "unstable"
+    failed = dataclasses.replace(basis, status="failed")
+    assert row_of(with_w8a8_tflite(report_data, failed), 1)["Energy"].text == "–"
+
+
+def test_energy_of_one_group_of_several(report_data: ReportData) -> None:
+    """Only the group that has any gets the column."""
+    measured = dataclasses.replace(report_data.measurements[1], energy=ENERGY, plan=Plan(threads=4))
+    data = dataclasses.replace(report_data, measurements=(*report_data.measurements, measured))
+    _, one, four = result_tables(data, group_measurements(data))
+    found = ["Energy" in [column.heading for column in table.columns] for table in (one, four)]
+    assert found == [False, True]
 
 
 def test_trusted_numbers_carry_no_doubt(report_data: ReportData) -> None:

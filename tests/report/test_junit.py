@@ -43,6 +43,17 @@ def test_only_proven_regressions_are_failures(tmp_path: Path) -> None:
     assert failure.attrib["message"] == "regression: why regression"
 
 
+def test_a_name_that_xml_cannot_hold(tmp_path: Path) -> None:
+    """An escape character, and a byte that is no UTF-8 as Python keeps it."""
+    name = "a\x1b[31m\udcff\U0001f600.tflite"
+    change = Change(name, "Pixel\x00", "litert", "regression", f"{name} is slower")
+    write_junit(tmp_path / "changes.xml", CompareResult(0.05, (change,)))
+    suite = ElementTree.parse(tmp_path / "changes.xml").getroot()
+    (case,), (failure,) = suite.iter("testcase"), suite.iter("failure")
+    assert case.attrib == {"classname": "Pixel?.litert", "name": "a?[31m?\U0001f600.tflite"}
+    assert failure.attrib["message"] == "regression: a?[31m?\U0001f600.tflite is slower"
+
+
 def test_unwritable_place(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):

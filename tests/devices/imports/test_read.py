@@ -54,9 +54,10 @@ def test_the_artifact_joins_hash_and_model(tmp_path: Path, build_model: Any) -> 
     assert len(found.artifact_sha256) == 64
 
 
-def test_a_log_of_the_ios_app(tmp_path: Path) -> None:
+@pytest.mark.parametrize("app", [b"TFLiteBenchmark", b"TFLite Benchmark"])
+def test_a_log_of_the_ios_app(app: bytes, tmp_path: Path) -> None:
     """Lines of the runtime as NSLog prints them (tensorflow issue 44369), numbers as everywhere."""
-    prefix = b"2020-10-28 14:21:10.624179+0800 TFLiteBenchmark[3858:924590] "
+    prefix = b"2020-10-28 14:21:10.624179+0800 " + app + b"[3858:924590] "
     lines = OK.splitlines(keepends=True)
     runtime = (b"INFO: Initialized TensorFlow", b"INFO: Created TensorFlow", b"VERBOSE: Replacing")
     content = b"".join(prefix + line if line.startswith(runtime) else line for line in lines)
@@ -64,6 +65,29 @@ def test_a_log_of_the_ios_app(tmp_path: Path) -> None:
     found = _import(tmp_path / "iphone.log", content)
     assert found.delegate["used"] == "xnnpack"
     assert "untested" in found.message
+
+
+def test_a_log_that_ended_after_its_seconds(tmp_path: Path) -> None:
+    """``max_secs`` ends the tool before ``num_runs``; an import has asked for neither."""
+    found = _import(tmp_path / "slow.log", OK.replace(b"Min num runs: [3]", b"Min num runs: [50]"))
+    assert (found.plan.runs, found.processes[0].runs) == (3, 3)
+
+
+@pytest.mark.parametrize("setting", [b"[-1]", b"[0]", None])
+def test_threads_that_the_tool_chose_itself(setting: bytes | None, tmp_path: Path) -> None:
+    line = b"INFO: Num threads: [1]\n"
+    found = _import(
+        tmp_path / "default.log",
+        OK.replace(line, line.replace(b"[1]", setting) if setting else b""),
+    )
+    assert found.plan.threads == 1
+    assert "does not tell the number of threads" in found.message
+    assert "number of threads" not in _import(tmp_path / "one.log", OK).message
+
+
+def test_threads_that_were_set(tmp_path: Path) -> None:
+    found = _import(tmp_path / "four.log", OK.replace(b"Num threads: [1]", b"Num threads: [4]"))
+    assert found.plan.threads == 4
 
 
 REFUSED = {

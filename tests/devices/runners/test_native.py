@@ -1,5 +1,6 @@
 """The C runner on real models: the host's outputs bit for bit, and a name for what goes wrong."""
 
+import hashlib
 import json
 import re
 import signal
@@ -23,7 +24,9 @@ from edgezoo.devices.runners.benchmark_flags import (
 from edgezoo.devices.runners.benchmark_judge import Ended, judge
 from edgezoo.devices.runners.build import BuiltRunner
 from edgezoo.devices.runners.inputs import random_inputs
+from edgezoo.devices.runners.log_lines import LARGEST_LOG_BYTES
 from edgezoo.devices.runners.native_report import (
+    LARGEST_BYTES,
     MARKER,
     NativeReport,
     judge_native,
@@ -305,6 +308,42 @@ def test_a_report_that_contradicts_itself(
 )
 def test_lines_that_are_no_report(line: bytes) -> None:
     assert isinstance(parse_native_report(MARKER + line), Failure)
+
+
+def test_a_long_run_of_a_quick_model(printed: bytes) -> None:
+    """Five minutes of 1 ms: the samples are larger than any log of benchmark_model."""
+    text, _, line = printed.partition(MARKER)
+    report, count = json.loads(line), 300_000
+    samples = [1000.123] * count
+    report |= {"samples_us": samples, "cpu_us": samples}
+    head, _, rest = text.rpartition(b"count=")
+    counted = "300000 first=1000 curr=1000 min=1000 max=1001 avg=1000.12 std=0"
+    percentiles = " p5=1000 median=1000 p95=1000"
+    text = head + f"count={counted}{percentiles}".encode() + rest[rest.index(b"\n") :]
+    text = re.sub(rb"(Inference \(avg\): ).*", rb"\g<1>1000.12", text)
+    long = text + MARKER + json.dumps(report).encode() + b"\n"
+    assert len(long) > LARGEST_LOG_BYTES
+    judged = judge_native(Ended(0, long), REQUEST)
+    assert judged.failure is None, judged.failure
+    assert judged.samples is not None and judged.samples.runs == count
+    assert judged.samples.log_sha256 == hashlib.sha256(long).hexdigest()
+
+
+def test_too_much_is_no_report(printed: bytes) -> None:
+    line = b"nonsense " * 10 + b"\n"
+    more = judge_native(Ended(0, printed + line * (LARGEST_LOG_BYTES // len(line))), REQUEST)
+    assert more.failure is not None and more.failure.message == "it printed more than 4 MiB"
+    text, _, report = printed.partition(MARKER)
+    padded = text + MARKER + b" " * LARGEST_BYTES + report
+    most = judge_native(Ended(0, padded), REQUEST)
+    assert most.failure is not None and most.failure.message == "it printed more than 32 MiB"
+
+
+def test_what_follows_the_report_counts(printed: bytes) -> None:
+    """A shell that tells of a crash, where the exit code never came."""
+    assert judge_native(Ended(0, printed + b"reading 1\n"), REQUEST).samples is not None
+    crashed = judge_native(Ended(None, printed + b"Segmentation fault\n"), REQUEST)
+    assert crashed.failure is not None and crashed.failure.failure_class == "crash"
 
 
 def test_two_reports_are_none(printed: bytes) -> None:

@@ -47,7 +47,26 @@ def test_profiles() -> None:
     assert profile.runs == 3
     assert [op.ms for op in profile.ops] == [0.922, 484.765, 16.876, 0.020]
     assert profile.ops[1].op == "Convolution (NHWC, F32) IGEMM"
+    assert {op.where for op in profile.ops} == {"delegate"}
     assert profile_of(parse_profiles(data[: data.rindex(b"4 nodes observed")])) is None
+
+
+def test_a_delegate_that_is_one_node_is_no_built_in_kernel() -> None:
+    """The GPU's does not tell its operators (layout of the genuine table, filled in by hand)."""
+    data = (LOGS / "profile.txt").read_bytes()
+    for name, node in (
+        (b"Convolution (NHWC, F32) IGEMM", b"TfLiteGpuDelegateV2"),
+        (b"Sum (ND) Mean", b"MEAN"),
+    ):
+        data = data.replace(b"Delegate/" + name, b"[d]").replace(name, node)
+    profile = profile_of(parse_profiles(data), accelerator="gpu")
+    assert profile is not None
+    names = [(op.name, op.op, op.where) for op in profile.ops[1:3]]
+    assert names == [
+        ("[d]:1", "TfLiteGpuDelegateV2", "gpu"),
+        ("[d]:2", "MEAN", "built-in kernels"),
+    ]
+    assert profile.ops[0].where == "gpu"
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff" * 99])
