@@ -67,7 +67,7 @@ def core_mask(choice: str, clusters: Sequence[Cluster], cores: int) -> int | Non
             message = (
                 f"the device does not tell how fast its cores are, so --cores {choice} is open"
             )
-            raise DeviceError(Failure("unsupported", message))
+            raise DeviceError(Failure("cores_unavailable", message))
         chosen = clusters[-1:] if choice == "big" else clusters[1:] or clusters
         return sum(1 << core for cluster in chosen for core in cluster.cores)
     if not re.fullmatch(r"(?:0[xX])?[0-9a-fA-F]+", choice):
@@ -84,6 +84,54 @@ def core_mask(choice: str, clusters: Sequence[Cluster], cores: int) -> int | Non
     return mask
 
 
+def refuse_hidden(choice: str, clusters: Sequence[Cluster], cores: int) -> None:
+    """Raise ``DeviceError`` where ``big`` or ``fast`` is open because cores hide their frequency.
+
+    Kernels before 4.4 take the frequencies of a core away with the core when it goes offline.
+    """
+    told = {core for cluster in clusters for core in cluster.cores}
+    hidden = sorted(set(range(cores)) - told)
+    if choice in ("big", "fast") and told and hidden:
+        message = (
+            f"cores {', '.join(map(str, hidden))} are offline and do not tell how fast they are, "
+            f"so --cores {choice} is open"
+        )
+        raise DeviceError(Failure("cores_unavailable", message))
+
+
 def affinity(mask: int | None) -> tuple[str, ...]:
     """Return the words before a command that bind it to ``mask``; none without one."""
     return () if mask is None else ("taskset", f"{mask:x}")
+
+
+# The kernel leaves out of a mask, without a word, what is offline or barred to the process.
+_TELL = 'taskset -p $$ || exit; exec "$@"'
+_IN_FORCE = re.compile(rb"(?m)^pid \d+'s current affinity mask: (?:0x)?([0-9a-fA-F]{1,256})\r?\n")
+_REFUSALS: tuple[tuple[bytes, str], ...] = (
+    (rb"(?:failed to|can't) set .*affinity", "none of the cores of the mask {mask:x} is online"),
+    (rb"taskset: (?:inaccessible or )?not found", "the device has no taskset to bind it to cores"),
+)
+
+
+def telling(command: Sequence[str]) -> tuple[str, ...]:
+    """Return a command that ``affinity`` binds so that the mask in force is printed before it runs."""
+    return (*command[:2], "sh", "-c", _TELL, "sh", *command[2:])
+
+
+def unbound(output: bytes, complaints: bytes, mask: int) -> tuple[bytes, Failure | None]:
+    """Return what a command of ``telling`` printed itself, and why it was not bound to ``mask``.
+
+    ``complaints`` is its standard error, which old devices put among the output.
+    """
+    told = _IN_FORCE.search(output)
+    if told is None:
+        for pattern, meaning in _REFUSALS:
+            if re.search(pattern, complaints + output):
+                return output, Failure("cores_unavailable", meaning.format(mask=mask))
+        return output, None  # it did not come to that; what it printed says why
+    rest = output[: told.start()] + output[told.end() :]
+    in_force = int(told[1], 16)
+    if in_force == mask:
+        return rest, None
+    message = f"of the cores of the mask {mask:x} the device gave those of {in_force:x}"
+    return rest, Failure("cores_unavailable", message)

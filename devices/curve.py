@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgezoo.devices.statistics import WIDEST_INTERVAL, Verdict, latency_of
+from edgezoo.devices.statistics import WIDEST_INTERVAL, Verdict, latency_of, slowed_by
 from edgezoo.devices.trend import theil_sen
 from edgezoo.measurement import Conditions, Latency, ProcessSamples
 
@@ -94,6 +94,9 @@ def judge_curve(
     first_ms = float(np.median(medians[:FIRST]))
     low, high = latency.interval
     basis = f"{len(windows)} windows in {starts_s[-1]:.0f} s{_heat(conditions)}"
+    slowed = slowed_by(conditions)
+    if slowed is not None:
+        return latency, Verdict("unstable", f"{slowed} ({basis}).")
     if not found.yes:
         evidence = f"the last {found.windows} windows still moved by {found.change:.1%}"
         return latency, Verdict("unstable", f"it has not settled: {evidence} ({basis}).")

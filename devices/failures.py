@@ -60,6 +60,7 @@ FailureClass = Literal[
     "root_refused",
     "unsupported",
     # the state of the device
+    "cores_unavailable",
     "busy",
     "too_warm",
     "battery_low",
@@ -111,6 +112,7 @@ ADVICE: Mapping[FailureClass, str] = {
     "no_output": "look whether the program on the device wrote the file at all",
     "root_refused": "leave root out; nothing here needs it",
     "unsupported": "update the device's system; its debugging service lacks what is needed",
+    "cores_unavailable": "wait until they are online, name others by a mask, or leave --cores out",
     "busy": "wait until the other run is done",
     "too_warm": "let it cool, out of its case and off the charger, or raise the limit in the plan's gate",
     "battery_low": "charge it, or lower the limit in the plan's gate",

@@ -17,8 +17,9 @@ from edgezoo.devices.course import Progress
 from edgezoo.devices.failures import DeviceError, Failure
 from edgezoo.devices.journal import Journal
 from edgezoo.devices.outcome import Report
+from edgezoo.devices.phones import EVERY
 from edgezoo.devices.protocol import check_plan, measure_at
-from edgezoo.devices.stations.choose import chosen_stations
+from edgezoo.devices.stations.choose import chosen_stations, those_that_can
 from edgezoo.devices.stations.device import DeviceStation, failure_report, held
 from edgezoo.devices.stations.station import Purpose, RunnerFacts, Station
 from edgezoo.devices.stopping import stoppable, unstoppable
@@ -137,7 +138,12 @@ def measure_devices(
         libraries=libraries,
         progress=progress,
     ) as stations:
-        for station in stations:
+
+        def checked(station: DeviceStation) -> DeviceStation:
             station.check(subjects, plan)
+            return station
+
+        named = [(station.device.serial, station) for station in stations]
+        able = those_that_can(named, checked, progress, all_needed=device != EVERY)
         with Journal(store) as journal:
-            return measure_on_all(stations, subjects, plan, journal, on_progress=on_progress)
+            return measure_on_all(able, subjects, plan, journal, on_progress=on_progress)

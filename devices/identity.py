@@ -14,7 +14,7 @@ from edgezoo.devices.cores import clusters_of, parse_cores
 from edgezoo.measurement import DeviceInfo, Provenance
 
 SIMULATED = "ro.edgezoo.simulated"  # set by edgezoo's own simulated phone
-EMULATORS = ("goldfish", "ranchu", "cutf_cvm")
+EMULATORS = ("goldfish", "ranchu", "cutf_cvm", "vbox86", "windows_x86_64")
 CHIP_PROPERTIES = ("ro.hardware.chipname", "ro.mediatek.platform", "ro.chipname")
 # x86 has "model name"; Arm boards name the board ("Model") or the chip ("Hardware").
 CPU_KEYS = ("model name", "Hardware", "Model", "Processor")
@@ -26,7 +26,8 @@ def device_of(parts: Mapping[str, str], serial: str) -> DeviceInfo:
     tree = parse_tree(parts.get("cores", ""))
     cpuinfo = parts.get("cpuinfo", "")
     clusters = clusters_of(tree)
-    cores = len(parse_cores(tree.get("possible", "")))
+    # Some kernels have room for more cores than there are.
+    cores = len(parse_cores(tree.get("present", "") or tree.get("possible", "")))
     cores = cores or sum(len(cluster.cores) for cluster in clusters)
     governors = {value for path, value in tree.items() if path.endswith("/scaling_governor")}
     machine = parts.get("system", "").split()
@@ -43,6 +44,7 @@ def device_of(parts: Mapping[str, str], serial: str) -> DeviceInfo:
         clusters=clusters,
         abis=_abis(properties) or tuple(machine[-1:]),
         fingerprint=properties.get("ro.build.fingerprint") or None,
+        emulator=_kind(properties) == "simulated" and not properties.get(SIMULATED),
     )
 
 

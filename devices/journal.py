@@ -7,6 +7,7 @@ measures only what is missing. A run that ended well removes it, so the next one
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -120,9 +121,8 @@ class Journal:
         if self._descriptor is None or self._path is None:
             return
         if all(self._jobs[key].stored for key in self._asked):
-            rest = {
-                k: job for k, job in self._jobs.items() if k not in self._asked and not job.stored
-            }
+            # What else is there is of a run that was interrupted, its finished jobs too.
+            rest = {key: job for key, job in self._jobs.items() if key not in self._asked}
             _rewrite(self._path, rest)
         os.close(self._descriptor)  # gives the lock back
         self._descriptor = None
@@ -141,18 +141,22 @@ class Journal:
 
 def _open_alone(path: Path) -> int | None:
     """Return a locked descriptor, ``None`` where another process holds the lock."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-    except OSError as error:
-        message = f"{path} cannot be written ({error.strerror}): name another store."
-        raise OutputError(message) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        except OSError as error:
+            message = f"{path} cannot be written ({error.strerror}): name another store."
+            raise OutputError(message) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            if os.fstat(descriptor).st_ino == path.stat().st_ino:
+                return descriptor
+        os.close(descriptor)  # the run that held it has removed or replaced it meanwhile
 
 
 def _rewrite(path: Path, jobs: Mapping[str, Job]) -> None:
@@ -164,6 +168,7 @@ def _rewrite(path: Path, jobs: Mapping[str, Job]) -> None:
     for key, job in jobs.items():
         events.append({"job": key, "started_at": job.started_at})
         events += [{"job": key, "report": to_json(report)} for report in job.reports]
+        events += [{"job": key, "stored": job.stored}] if job.stored else []
     new = path.with_name(path.name + ".new")
     new.write_text("".join(json.dumps(event) + "\n" for event in events))
     new.replace(path)
@@ -209,7 +214,9 @@ def _read(path: Path | None) -> dict[str, Job]:
 
 def _replay(jobs: dict[str, Job], event: Any, place: str) -> None:  # Any: parsed JSON
     try:
-        job = jobs.setdefault(event["job"], Job(event.get("started_at", "")))
+        if "started_at" in event:  # it began anew: what was found earlier was too old to go on
+            jobs[event["job"]] = Job(event["started_at"])
+        job = jobs.setdefault(event["job"], Job(""))
         if "report" in event:
             job.reports.append(from_json(Report, event["report"]))
         job.stored = event.get("stored", job.stored)

@@ -13,11 +13,12 @@ import fcntl
 import hashlib
 import os
 import re
+import secrets
 import shlex
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgezoo.devices.failures import DeviceError, Failure
@@ -31,6 +32,10 @@ VALID_S = 1800.0  # until it must be renewed
 UNOWNED_S = 5.0  # making the folder and writing its owner takes milliseconds
 LONGEST_BREAK_S = 10.0  # a Java program is started to put a setting back
 PAUSE_S = 0.5
+
+# The owners of the locks that this process holds or is about to take. One phone can be reached by
+# two names (a cable and the network), which the lock of this machine does not know to be one.
+_live: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,10 @@ class Holder:
             return self.left_s < VALID_S - UNOWNED_S
         if self.boot_id != self.boot_id_now or self.left_s < 0:
             return True
-        # This very process: its lock on this machine is held, so the one on the device is left over.
-        return self.machine == _machine() and (self.owner == OWNER or not _runs(self.pid))
+        if self.machine != _machine():
+            return False
+        # What this very process has left over, or one of the same number before it.
+        return self.owner not in _live if self.pid == os.getpid() else not _runs(self.pid)
 
 
 @contextlib.contextmanager
@@ -112,9 +119,9 @@ _TAKE = """\
 cd {folder} 2>/dev/null || mkdir -p {folder} && cd {folder} || exit
 boot=; read -r boot 2>/dev/null < /proc/sys/kernel/random/boot_id
 now=$(date +%s)
-if mkdir lock 2>/dev/null; then
+if said=$(mkdir lock 2>&1); then
   echo $((now + {valid})) > lock/until && echo "{owner} {machine} {pid} $boot" > lock/owner && echo taken
-  rm -f [0-9a-f]*/*.part
+  rm -f [0-9a-f]*/*.part gauge-*
   for mark in run/*; do
     group=; there=; read -r group there 2>/dev/null < "$mark"
     [ "$there" = "$boot" ] && kill -s 0 -- "-$group" 2>/dev/null || rm -f "$mark"
@@ -124,15 +131,20 @@ elif [ -d lock ]; then
   until=$(( $(stat -c %Y lock) + {valid} )); read -r until 2>/dev/null < lock/until
   holder=; read -r holder 2>/dev/null < lock/owner
   echo "held $((until - now)) ${{boot:--}} $holder"
+else
+  echo "$said" >&2
 fi
 """
 
-# With the screen's setting, where the link was lost before it could be put back (see screen).
+# With the screen's settings, where the link was lost before it could be put back (see screen).
 _REMOVE = """\
 owner=; read -r owner rest 2>/dev/null < lock/owner
 if [ "$owner" = {owner} ]; then
   if [ -f lock/stay_on ]; then
     read -r value < lock/stay_on; settings put global stay_on_while_plugged_in $value
+  fi
+  if [ -f lock/screen_off_timeout ]; then
+    read -r value < lock/screen_off_timeout; settings put system screen_off_timeout $value
   fi
   rm -rf lock
 fi
@@ -155,32 +167,41 @@ rmdir $mine
 
 @dataclass(frozen=True, slots=True)
 class DeviceLock:
-    """The lock on the device; take it while the one on this machine is held."""
+    """The lock on the device; take it while the one on this machine is held.
+
+    ``owner`` tells it from the other locks of this process, whose ``OWNER`` it begins with.
+    """
 
     transport: Transport
+    owner: str = field(default_factory=lambda: OWNER + secrets.token_hex(4))
 
     def take(self) -> None:
         """Take it, breaking a stale one; what lost links left of files and marks is removed.
 
         Raises ``DeviceError``.
         """
+        _live.add(self.owner)
         deadline = time.monotonic() + LONGEST_BREAK_S + UNOWNED_S
         while (holder := self._try()) is not None:
-            if (holder.owner and not holder.stale) or time.monotonic() > deadline:
+            stale = holder.stale or holder.owner == self.owner  # a link that was lost left it there
+            if (holder.owner and not stale) or time.monotonic() > deadline:
                 raise DeviceError(Failure("busy", self._held_by(holder)))
-            if holder.stale:
+            if stale:
                 self._break(holder)
             else:  # it is being taken, or who took it was cut off
                 pause(PAUSE_S)
 
     def _held_by(self, holder: Holder) -> str:
         name, minutes = self.transport.serial or "this machine", max(holder.left_s, 0) / 60
+        if holder.owner in _live:
+            return f"{name} is being measured by this very run, under another name"
         return f"{name} is being measured from elsewhere, for at most {minutes:.0f} min more"
 
     def renew(self, valid_s: float = VALID_S) -> None:
         """Make it valid for ``valid_s`` from now; longer than whatever comes next takes."""
-        until = f"echo $(($(date +%s) + {valid_s:.0f})) > {self._folder}/lock/until"
-        done = self.transport.run(f"{self._is_ours} && {until}", ANSWER_S)
+        until = f"{self._folder}/lock/until"
+        write = f"echo $(($(date +%s) + {valid_s:.0f})) > {until}.new && mv -f {until}.new {until}"
+        done = self.transport.run(f"{self._is_ours} && {write}", ANSWER_S)
         if not done.ended:
             raise done.lost()
         if done.returncode != 0:
@@ -190,7 +211,8 @@ class DeviceLock:
     def release(self) -> None:
         """Give it back; where the device is gone, it is left for the next one to break."""
         with contextlib.suppress(DeviceError):  # adb itself is gone
-            self.transport.run(_RELEASE.format(folder=self._folder, owner=OWNER), ANSWER_S)
+            self.transport.run(_RELEASE.format(folder=self._folder, owner=self.owner), ANSWER_S)
+        _live.discard(self.owner)
 
     @property
     def _folder(self) -> str:
@@ -199,14 +221,14 @@ class DeviceLock:
     @property
     def _is_ours(self) -> str:
         owner = f"{{ read -r owner rest < {self._folder}/lock/owner; }} 2>/dev/null"
-        return f'owner=; {owner}; [ "$owner" = {OWNER} ]'
+        return f'owner=; {owner}; [ "$owner" = {self.owner} ]'
 
     def _try(self) -> Holder | None:
         """Return ``None`` where it is ours now, else who has it."""
         script = _TAKE.format(
             folder=self._folder,
             valid=int(VALID_S),
-            owner=OWNER,
+            owner=self.owner,
             machine=_machine(),
             pid=os.getpid(),
         )
@@ -223,7 +245,8 @@ class DeviceLock:
     def _break(self, holder: Holder) -> None:
         """End what the dead owner left running, put the screen's setting back, remove its lock."""
         if holder.owner:
-            stop_leftovers(self.transport, holder.owner)
+            # The marks of a process's commands begin with what is common to its locks.
+            stop_leftovers(self.transport, holder.owner[: len(OWNER)])
         owner = shlex.quote(holder.owner)
         self.transport.run(_BREAK.format(folder=self._folder, owner=owner), ANSWER_S)
 

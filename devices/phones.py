@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -19,6 +18,7 @@ from edgezoo.devices.adb.server import (
 )
 from edgezoo.devices.adb.watch import watch
 from edgezoo.devices.failures import ADVICE, DeviceError, Failure
+from edgezoo.devices.stopping import at_once
 from edgezoo.devices.survey import survey
 from edgezoo.devices.transports.adb import AdbTransport, is_network
 from edgezoo.measurement import Conditions, DeviceInfo
@@ -147,10 +147,7 @@ def described(adb: Adb, phones: Sequence[Phone], servers: Sequence[Server]) -> t
             return replace(phone, problem=str(error))
         return replace(phone, device=device, conditions=conditions)
 
-    if not phones:
-        return ()
-    with ThreadPoolExecutor(min(AT_ONCE, len(phones))) as pool:
-        return tuple(pool.map(ask, phones))
+    return at_once(ask, phones, AT_ONCE)
 
 
 def select(phones: Sequence[Phone], asked: str) -> tuple[Phone, ...]:

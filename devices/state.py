@@ -31,6 +31,8 @@ def conditions_of(parts: Mapping[str, str], taken_at: str) -> Conditions:
         default=(None, None),
     )
     battery = parts.get("battery", "")
+    if re.search(r"(?m)^\s*present: false", battery):
+        battery = ""  # a box or board without one; what stands there is made up
     power = parts.get("power", "")
     by_core = {
         int(core[1]): round(khz / 1000)

@@ -189,6 +189,9 @@ def judge(
             f"the GPU lowered its clocks ({', '.join(reasons)}) while it was measured ({basis})."
         )
         return latency, Verdict("throttled", evidence)
+    slowed = slowed_by(conditions)
+    if slowed is not None:
+        return latency, Verdict("unstable", f"{slowed} ({basis}).")
     wait = _waiting(processes) if cpu_bound else 1.0
     if wait > 1 + LONGEST_WAIT:
         evidence = (
@@ -196,6 +199,15 @@ def judge(
         )
         return latency, Verdict("unstable", evidence)
     return latency, verdict(samples, latency, basis)
+
+
+def slowed_by(conditions: Sequence[Conditions]) -> str | None:
+    """Return what was switched meanwhile by which a phone slows programs down, in words."""
+    if any(c.screen_on is False for c in conditions):
+        return "the screen went off while it was measured, which slows a phone down"
+    if any(c.low_power_mode for c in conditions):
+        return "battery saver came on while it was measured, which slows a phone down"
+    return None
 
 
 def _waiting(processes: Sequence[ProcessSamples]) -> float:

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class StoppedError(Exception):
@@ -46,6 +51,25 @@ def current() -> threading.Event | None:
     """Return the event that can stop this thread, if any."""
     event: threading.Event | None = getattr(_thread, "event", None)
     return event
+
+
+def at_once(
+    work: Callable[[Item], Result], items: Sequence[Item], threads: int
+) -> tuple[Result, ...]:
+    """Return ``work`` of every item, done by several threads; whatever interrupts this stops them."""
+    stop = threading.Event()
+
+    def stoppable_work(item: Item) -> Result:
+        with stoppable(stop):
+            check()
+            return work(item)
+
+    with ThreadPoolExecutor(min(threads, len(items)) or 1) as pool:
+        try:
+            return tuple(pool.map(stoppable_work, items))
+        except BaseException:
+            stop.set()
+            raise
 
 
 def check() -> None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from edgezoo.devices.identity import device_of
 from edgezoo.devices.state import conditions_of
-from edgezoo.devices.transports.transport import Transport
+from edgezoo.devices.transports.transport import Completed, Transport
 from edgezoo.measurement import Conditions, DeviceInfo
 
 ANSWER_S = 30.0  # dumpsys waits up to 10 s for a service that is busy
@@ -30,7 +30,7 @@ echo "{PART} release"; cat /etc/os-release
 echo "{PART} board"; tr -d '\\000' < /proc/device-tree/model; echo
 echo "{PART} host"; uname -n
 echo "{PART} cores"
-(cd /sys/devices/system/cpu && for file in possible cpufreq/policy*/related_cpus \\
+(cd /sys/devices/system/cpu && for file in possible present cpufreq/policy*/related_cpus \\
   cpufreq/policy*/cpuinfo_max_freq cpufreq/policy*/scaling_governor \\
   cpu[0-9]*/cpufreq/cpuinfo_max_freq cpu[0-9]*/cpufreq/scaling_governor; do {_TREE}; done)
 """
@@ -47,20 +47,28 @@ done
 if command -v dumpsys > /dev/null; then
   echo "{PART} thermal"; dumpsys thermalservice
   echo "{PART} battery"; dumpsys battery
-  echo "{PART} power"; dumpsys power | grep -E 'mWakefulness=|mLowPower|Display Power|[Ss]aver|Enabled='
-  echo "{PART} low_power"; settings get global low_power
+  power=$(dumpsys power | grep -E 'mWakefulness=|mLowPower|Display Power|[Ss]aver|Enabled=')
+  echo "{PART} power"; echo "$power"
+  case $power in
+  *mLowPowerModeEnabled=*|*'attery saver state machine'*' Enabled='*) ;;
+  *) echo "{PART} low_power"; settings get global low_power;;  # a Java program: half a second
+  esac
 fi
 """
 
 
-def describe(transport: Transport) -> DeviceInfo:
-    """Return what the device is. Raises ``DeviceError`` where it does not answer."""
-    return device_of(_ask(transport, _FACTS + STATE), transport.serial)
+def describe(transport: Transport) -> tuple[DeviceInfo, str]:
+    """Return what the device is and the id of its boot, empty where it does not tell that.
+
+    Raises ``DeviceError`` where it does not answer.
+    """
+    answer = _ask(transport, _FACTS + STATE)
+    return device_of(parts_of(answer.text), transport.serial), answer.boot_id
 
 
 def read_conditions(transport: Transport) -> Conditions:
     """Return the state it is in now. Raises ``DeviceError`` where it does not answer."""
-    return conditions_of(_ask(transport, STATE), _now())
+    return conditions_of(parts_of(_ask(transport, STATE).text), _now())
 
 
 def conditions_in(text: str) -> Conditions:
@@ -70,15 +78,15 @@ def conditions_in(text: str) -> Conditions:
 
 def survey(transport: Transport) -> tuple[DeviceInfo, Conditions]:
     """Return both with one question. Raises ``DeviceError`` where it does not answer."""
-    parts = _ask(transport, _FACTS + STATE)
+    parts = parts_of(_ask(transport, _FACTS + STATE).text)
     return device_of(parts, transport.serial), conditions_of(parts, _now())
 
 
-def _ask(transport: Transport, script: str) -> Mapping[str, str]:
+def _ask(transport: Transport, script: str) -> Completed:
     answer = transport.run(f"{{ {script} }} 2>/dev/null; true", ANSWER_S)
     if not answer.ended:
         raise answer.lost()
-    return parts_of(answer.text)
+    return answer
 
 
 def parts_of(text: str) -> Mapping[str, str]:

@@ -306,12 +306,14 @@ def phone_findings() -> Iterator[Finding]:
     from edgezoo.devices.adb.server import default_server, version
 
     try:
-        adb = find_adb()
+        adb, server = find_adb(), default_server()
     except DeviceError as error:
         yield Finding("adb", False, error.failure.message, _advice(error), essential=False)
         return
+    except UsageError as error:
+        yield Finding("adb server", False, str(error), "correct the variable", essential=False)
+        return
     yield Finding("adb", True, f"{adb.release} at {adb.path}, found by {adb.found_by}")
-    server = default_server()
     found = version(server)
     detail = "none runs, it starts with the first command" if found is None else f"version {found}"
     yield Finding(

@@ -129,6 +129,7 @@ class DeviceInfo:
 
     ``serial`` is how the transport addresses it (empty for this machine); ``cpu`` its SoC or
     processor; ``abis`` what binaries it runs, best first; ``fingerprint`` the system build.
+    ``emulator`` tells a real Android on a computer from edgezoo's own simulated phones.
     """
 
     name: str
@@ -143,6 +144,7 @@ class DeviceInfo:
     clusters: tuple[Cluster, ...] = ()
     abis: tuple[str, ...] = ()
     fingerprint: str | None = None
+    emulator: bool = False
 
 
 @dataclass(frozen=True, slots=True)

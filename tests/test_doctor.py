@@ -166,3 +166,15 @@ def test_a_runtime_that_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not found.ok
     assert "libonnxruntime.so is missing" in found.detail
     assert found.fix == "pip install --force-reinstall onnxruntime"
+
+
+def test_a_port_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    adb = tmp_path / "adb"
+    adb.write_text("#!/bin/sh\necho 'Android Debug Bridge version 1.0.41'\n")
+    adb.chmod(0o755)
+    monkeypatch.delenv("ADB_SERVER_SOCKET", raising=False)
+    monkeypatch.setenv("EDGEZOO_ADB", str(adb))
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "five")
+    (found,) = doctor.phone_findings()
+    assert (found.name, found.ok, found.essential) == ("adb server", False, False)
+    assert "'five'" in found.detail

@@ -34,6 +34,10 @@ State = Literal[
     "recovery", "bootloader", "sideload", "rescue", "host", "detached", "unknown",
 ]  # fmt: skip
 STATES: tuple[State, ...] = get_args(State)
+# The name under which a phone was found on the network may hold a space: "adb-… (2)._adb-tls-…".
+_LINE = re.compile(rf"(.+?)\s+(?P<state>{'|'.join(STATES)})(?=[\s;]|$)(?P<words>.*)")
+# A phone without a serial is listed as (no serial number), or as question marks.
+_UNKNOWN = re.compile(r"(\(no serial number\)|\S+)\s*(?P<state>)(?P<words>.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,15 +178,16 @@ def parse_listing(text: str) -> tuple[Listed, ...]:
     for line in text.splitlines():
         if line.startswith(("List of devices", "* ")) or not line.strip():
             continue
-        # A phone without a serial is listed as (no serial number), or as question marks.
-        serial, rest = re.match(r"(\(no serial number\)|\S+)\s*(.*)", line.strip()).groups()  # type: ignore[union-attr]  # a line that is not blank matches
-        state = next((s for s in STATES if rest == s or rest.startswith((s + " ", s + ";"))), None)
-        words = rest[len(state or "") :].strip()
+        found = _LINE.match(line.strip()) or _UNKNOWN.match(line.strip())
+        assert found is not None  # a line that is not blank matches the second
+        serial, state, words = found[1], found["state"], found["words"].strip()
         details = dict(
             re.findall(r"(?:^|\s)([a-z_]+):(\S+)", re.sub(r"\[.*?\]|\(.*?\)", "", words))
         )
         explanation = words.split("; see")[0].strip() if words.startswith(("(", ";")) else ""
-        rows.append(Listed(serial, state or "unknown", details, explanation))
+        rows.append(
+            Listed(serial, next((s for s in STATES if s == state), "unknown"), details, explanation)
+        )
     return tuple(rows)
 
 

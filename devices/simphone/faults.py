@@ -131,7 +131,8 @@ SITUATIONS: Mapping[str, tuple[int, Mapping[str, Any]]] = {
 
 # Where a shell expects a command, behind what may stand in front of it, a path with a slash.
 _VALUE = r"(?:'[^']*'|\"[^\"]*\"|[^\s;&|'\"])*"
-_BEFORE = rf"(?:\w+={_VALUE}\s+|(?:exec|nohup|env|time|timeout\s+\S+|taskset\s+(?:-a\s+)?\w+)\s+)*"
+_PREFIX = r"exec|nohup|env|time|timeout\s+\S+|taskset\s+(?:-a\s+)?\w+|sh\s+-c\s+'[^']*'\s+sh"
+_BEFORE = rf"(?:\w+={_VALUE}\s+|(?:{_PREFIX})\s+)*"
 _START = r"(?:^|[;&|(\n{]|\b(?:then|do|else)\s)\s*"
 _PROGRAM = re.compile(
     rf"(?P<before>{_START}{_BEFORE})(?P<quote>['\"]?)(?P<path>(?:\./|/data/)[^\s;&|<>()'\"`]+)"

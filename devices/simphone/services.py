@@ -20,6 +20,7 @@ Service = Callable[[Stream], None]
 NO_ROOT = b"adbd cannot run as root in production builds\n"
 PUMP_BYTES = 1 << 16
 LOOPBACK = "127.0.0.1"
+FIRST_WITHOUT_TERMINALS = 24  # the API level of Android 7
 
 
 def find(phone: SimulatedPhone, name: bytes) -> Service | None:
@@ -28,7 +29,8 @@ def find(phone: SimulatedPhone, name: bytes) -> Service | None:
     if kind in phone.faults.refused_services:
         return None
     if kind in ("shell", "exec"):
-        return lambda stream: _run_shell(phone, stream, shell.parse(name))
+        old = phone.profile.sdk < FIRST_WITHOUT_TERMINALS
+        return lambda stream: _run_shell(phone, stream, shell.parse(name, old))
     if kind == "sync":
         return lambda stream: Sync(stream, phone.tree, lambda: phone.faults, phone.disk_bytes).run()
     if kind == "tcp":

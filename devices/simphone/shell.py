@@ -34,12 +34,16 @@ class Request:
     merged: bool
 
 
-def parse(service: bytes) -> Request:
-    """Return the request in ``shell,v2,TERM=xterm,raw:command`` or its older forms."""
+def parse(service: bytes, old: bool = False) -> Request:
+    """Return the request in ``shell,v2,TERM=xterm,raw:command`` or its older forms.
+
+    ``old`` phones (Android 5 and 6) gave every command a terminal.
+    """
     head, _, command = service.partition(b":")
     kind, *options = head.split(b",")
     packets = b"v2" in options
-    terminal = b"pty" in options or (kind == b"shell" and not command and b"raw" not in options)
+    implied = not command or (old and not packets)
+    terminal = b"pty" in options or (kind == b"shell" and implied and b"raw" not in options)
     return Request(command, packets, terminal, merged=not packets)
 
 

@@ -45,6 +45,10 @@ fi
 
 SETTINGS = r"""
 file=$SIMROOT/data/system/settings/$2/$3
+if [ "$1" = put ] && [ -s "$SIMROOT/data/system/guarded" ]; then
+  echo "java.lang.SecurityException: Permission denial: writing to settings requires: \
+android.permission.WRITE_SECURE_SETTINGS" >&2; exit 255
+fi
 case $1 in
 get) if [ -f "$file" ]; then cat "$file"; else echo null; fi;;
 put) mkdir -p "${file%/*}"; printf '%s\n' "$4" > "$file";;
@@ -67,6 +71,10 @@ esac
 
 # The files are replaced whole, as the daemon does, so nobody reads half of one.
 INPUT = r"""
+if [ -s "$SIMROOT/data/system/guarded" ]; then
+  echo "java.lang.SecurityException: Injecting to another application requires INJECT_EVENTS\
+ permission" >&2; exit 255
+fi
 case $2 in
 KEYCODE_WAKEUP|224) awake=Awake; state=ON;;
 KEYCODE_SLEEP|223) awake=Asleep; state=OFF;;
@@ -111,7 +119,7 @@ printf '/dev/block/dm-9  %9d %8d %9d %3d%% /data\n' \
   "$limit" "$used" "$free" "$((used * 100 / limit))"
 """
 
-# The phone has more cores than the host may have: the mask is checked, then left alone.
+# The phone has more cores than the host may have: the mask is checked and kept, and binds nobody.
 TASKSET = r"""
 all=0; pid=0
 while [ $# -gt 0 ]; do
@@ -120,16 +128,23 @@ while [ $# -gt 0 ]; do
   esac
 done
 cores=$(cat "$SIMROOT/system/cores")
+online=0; core=0
+while [ $core -lt "$cores" ]; do
+  read -r is < "$SIMROOT/sys/devices/system/cpu/cpu$core/online"
+  online=$((online | is << core)); core=$((core + 1))
+done
 if [ "$pid" = 1 ] && [ $# = 1 ]; then
-  printf "pid %s's current affinity mask: %x\n" "$1" "$(((1 << cores) - 1))"; exit 0
+  printf "pid %s's current affinity mask: %x\n" "$1" "${SIM_AFFINITY:-$online}"; exit 0
 fi
 mask=${1#0x}
 case $mask in ""|*[!0-9a-fA-F]*) echo "taskset: bad mask '$1'" >&2; exit 1;; esac
-if [ "$((0x$mask & ((1 << cores) - 1)))" = 0 ]; then
+mask=$((0x$mask & online))
+if [ "$mask" = 0 ]; then
   echo "taskset: failed to set pid 0's affinity: Invalid argument" >&2; exit 1
 fi
 shift
 if [ "$pid" = 1 ]; then exit 0; fi
+export SIM_AFFINITY="$mask"
 exec "$@"
 """
 

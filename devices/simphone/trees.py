@@ -183,14 +183,28 @@ def write_conditions(root: Path, profile: Profile, state: Conditions) -> None:
         write(policy / "scaling_cur_freq", f"{now_khz}\n")
         write(policy / "scaling_max_freq", f"{now_khz}\n")
         write(policy / "scaling_governor", f"{state.governor}\n")
+    _write_online(root / CPU, profile.cores, state.offline_cores)
     _write_zones(root, state)
     _write_battery(root, state)
     _write_screen(root, state)
     write(root / "data/system/dumpsys/thermalservice", thermalservice(state))
-    settings = root / "data/system/settings/global"
-    write(settings / "low_power", f"{int(state.low_power_mode)}\n")
-    if not (settings / "stay_on_while_plugged_in").exists():
-        write(settings / "stay_on_while_plugged_in", "0\n")
+    settings = root / "data/system/settings"
+    write(settings / "global/low_power", f"{int(state.low_power_mode)}\n")
+    write(root / "data/system/guarded", "guarded\n" if state.guarded else "")
+    for name, value in (
+        ("global/stay_on_while_plugged_in", 0),
+        ("system/screen_off_timeout", 60_000),
+    ):
+        if not (settings / name).exists():
+            write(settings / name, f"{value}\n")
+
+
+def _write_online(folder: Path, cores: int, offline: tuple[int, ...]) -> None:
+    online = [core for core in range(cores) if core not in offline]
+    listed = ",".join(map(str, online)) if offline else f"0-{cores - 1}"
+    write(folder / "online", f"{listed}\n")
+    for core in range(cores):
+        write(folder / f"cpu{core}/online", f"{int(core in online)}\n")
 
 
 def _write_zones(root: Path, state: Conditions) -> None:
@@ -204,6 +218,11 @@ def _write_zones(root: Path, state: Conditions) -> None:
         write(zone / "type", f"{kind}\n")
         write(zone / "temp", f"{round(celsius * 1000)}\n")
         write(zone / "mode", "enabled\n")
+    # Current phones deny the shell some of them (SELinux), and the shell complains.
+    denied = root / f"sys/class/thermal/thermal_zone{len(zones)}"
+    for name in ("type", "temp"):
+        write(denied / name, "")
+        (denied / name).chmod(0)
 
 
 def _write_battery(root: Path, state: Conditions) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from edgezoo.devices.adb.find import find_adb
 from edgezoo.devices.adb.server import chosen_servers
@@ -15,23 +15,27 @@ from edgezoo.devices.failures import DeviceError
 from edgezoo.devices.phones import AT_ONCE, EVERY, list_phones, select, transport_of
 from edgezoo.devices.runners.program import choose_programs
 from edgezoo.devices.stations.device import DeviceStation
-from edgezoo.devices.survey import ANSWER_S, describe
-from edgezoo.devices.transports.adb import AdbTransport
+from edgezoo.devices.stopping import at_once
+from edgezoo.devices.survey import describe
+from edgezoo.devices.transports.adb import AdbTransport, is_network
 from edgezoo.devices.transports.ssh import SshTransport
 from edgezoo.devices.transports.transport import Transport
-from edgezoo.errors import UsageError
+from edgezoo.errors import EdgezooError, UsageError
 from edgezoo.measurement import DeviceInfo, MeasuredFormat
 
 SSH = "ssh:"
 Say = Callable[[str], None]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A device that told what it is."""
+    """A device that told what it is, and the boot that it is in (empty where it did not)."""
 
     transport: Transport
     device: DeviceInfo
+    boot_id: str
 
 
 @contextmanager
@@ -48,8 +52,8 @@ def chosen_stations(
     """Give a station for every device that ``device`` names, each with its runners.
 
     ``device`` is ``adb`` (the only phone), a serial, ``all``, or ``ssh:HOST``. Of ``all`` those that
-    are not ready or do not tell what they are are left out, and named to ``progress``, as long as
-    one is there. A phone that two servers see is measured once.
+    are not ready, do not tell what they are or have no runner are left out, and named to
+    ``progress``, as long as one is there. A phone that is seen twice is measured once.
 
     Raises:
         DeviceError: no such device, several where one was meant, or one that is not ready.
@@ -94,12 +98,41 @@ def _stations(
 ) -> tuple[DeviceStation, ...]:
     many = len(transports) > 1
     progress(f"asking {len(transports)} device{'s' if many else ''} what they are")
-    stations = []
-    for found in _answering(transports, progress, all_needed=all_needed):
+
+    def station(found: Found) -> DeviceStation:
         programs = choose_programs(found.device, formats, runner=runner, libraries=libraries)
         said = partial(_named, progress, found.device.serial)
-        stations.append(DeviceStation(found.transport, found.device, programs, progress=said))
-    return tuple(stations)
+        return DeviceStation(found.transport, found.device, programs, progress=said)
+
+    answering = _answering(transports, progress, all_needed=all_needed)
+    named = [(found.device.serial, found) for found in answering]
+    return those_that_can(named, station, progress, all_needed=all_needed)
+
+
+def those_that_can(
+    named: Sequence[tuple[str, Item]],
+    do: Callable[[Item], Result],
+    progress: Say,
+    *,
+    all_needed: bool,
+) -> tuple[Result, ...]:
+    """Return what ``do`` gives for each device; one for which it raises is left out.
+
+    It is named to ``progress`` by its serial. Raises the first error where ``all_needed`` or none is left.
+    """
+    results: list[Result] = []
+    errors: dict[str, EdgezooError] = {}
+    for serial, one in named:
+        try:
+            results.append(do(one))
+        except EdgezooError as error:
+            errors[serial] = error
+    if errors and (all_needed or not results):
+        raise next(iter(errors.values()))
+    for serial, reason in errors.items():
+        words = str(reason).rstrip(".")
+        progress(f"left out: {words}" if serial in words else f"left out: {serial}: {words}")
+    return tuple(results)
 
 
 def _named(progress: Say, serial: str, message: str) -> None:
@@ -110,37 +143,37 @@ def _answering(
     transports: Sequence[Transport], progress: Say, *, all_needed: bool
 ) -> tuple[Found, ...]:
     """Return the devices that tell what they are, each once."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = tuple(pool.map(_ask, transports))
-    found = [one for one in asked if isinstance(one, Found)]
-    errors = [one for one in asked if isinstance(one, DeviceError)]
-    if errors and (all_needed or not found):
-        raise errors[0]
-    for error in errors:
-        progress(f"left out: {str(error).rstrip('.')}")
-    servers = {transport.server for transport in transports if isinstance(transport, AdbTransport)}
-    return _told_apart(found) if len(servers) > 1 else tuple(found)
+    asked = at_once(_ask, transports, AT_ONCE)
+    named = [(one.serial, told) for one, told in zip(transports, asked, strict=True)]
+    found = those_that_can(named, _told, progress, all_needed=all_needed)
+    return _told_apart(found, progress)
 
 
 def _ask(transport: Transport) -> Found | DeviceError:
     try:
-        return Found(transport, describe(transport))
+        return Found(transport, *describe(transport))
     except DeviceError as error:
         return error
 
 
-def _told_apart(found: Sequence[Found]) -> tuple[Found, ...]:
-    """Leave out what another server has shown already; add the server where serials are the same.
+def _told(answer: Found | DeviceError) -> Found:
+    if isinstance(answer, DeviceError):
+        raise answer
+    return answer
+
+
+def _told_apart(found: Sequence[Found], progress: Say) -> tuple[Found, ...]:
+    """Leave out what is seen a second time, over the network or by another server, the cable first;
+    add the server where serials are the same.
 
     Phones are told apart by the boot they are in, since an emulator has the same serial everywhere.
     """
-    boots: list[str] = []
     kept: list[Found] = []
-    for one in found:
-        boot_id = one.transport.run(":", ANSWER_S).boot_id
-        if boot_id and boot_id in boots:
+    for one in sorted(found, key=lambda one: is_network(one.transport.serial)):
+        twin = next((other for other in kept if one.boot_id == other.boot_id != ""), None)
+        if twin is not None:
+            progress(f"left out: {one.transport.serial} is {twin.transport.serial} once more")
             continue
-        boots.append(boot_id)
         same = any(one.device.serial == other.transport.serial for other in kept)
         if same and isinstance(one.transport, AdbTransport):
             serial = f"{one.transport.serial} at {one.transport.server}"

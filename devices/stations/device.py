@@ -8,6 +8,7 @@ its own while nothing is wrong.
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 import shlex
 import time
@@ -15,13 +16,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from edgezoo.devices.clock import Clock, WallClock
-from edgezoo.devices.cores import core_mask
+from edgezoo.devices.cores import affinity, core_mask, refuse_hidden, telling, unbound
 from edgezoo.devices.energy.gauge import Reading
 from edgezoo.devices.energy.power import GaugeProblem
 from edgezoo.devices.energy.run import with_readings
 from edgezoo.devices.energy.take import idle_readings, sampled_script
 from edgezoo.devices.failures import ADVICE, DeviceError, Failure, FailureClass
-from edgezoo.devices.gate import wait_until_ready
 from edgezoo.devices.locks import VALID_S, DeviceLock, locked
 from edgezoo.devices.outcome import Report
 from edgezoo.devices.runners.benchmark_flags import (
@@ -36,14 +36,15 @@ from edgezoo.devices.runners.program import Program
 from edgezoo.devices.runners.reading import read_process, read_usage
 from edgezoo.devices.screen import keep_on, screen_on
 from edgezoo.devices.stations.cargo import Cargo
+from edgezoo.devices.stations.readiness import Readiness
 from edgezoo.devices.stations.station import Purpose, RunnerFacts
 from edgezoo.devices.subjects import Subject
-from edgezoo.devices.survey import STATE, conditions_in, read_conditions
+from edgezoo.devices.survey import STATE, conditions_in
 from edgezoo.devices.transports.files import FOREIGN
 from edgezoo.devices.transports.recovery import explain_loss
 from edgezoo.devices.transports.transport import Completed, Transport
 from edgezoo.errors import UsageError
-from edgezoo.measurement import Conditions, DeviceInfo, MeasuredFormat, Plan
+from edgezoo.measurement import DeviceInfo, MeasuredFormat, Plan
 
 # After these the same process is worth another try, once the device answers again.
 PASSING: frozenset[FailureClass] = frozenset(
@@ -76,8 +77,11 @@ OF_THE_DEVICE: frozenset[FailureClass] = PASSING | {
     "unsupported",
     "root_refused",
     "no_output",
+    "cores_unavailable",
 }
-FRESH_S = 30.0  # conditions older than this are asked for again
+# A daemon that is just starting refuses for a moment; recovering tells whether it stays so.
+MAYBE_PASSING: frozenset[FailureClass] = PASSING | {"unauthorized", "unsupported"}
+OLDEST_API = 23  # before, Android's shell has no wc, stat, tr and sha256sum
 USAGE_S = 60.0
 # Between two renewals of the lock nothing may take longer than what it is renewed for.
 LEEWAY_S = 300.0
@@ -107,12 +111,13 @@ class DeviceStation:
     _lock: DeviceLock | None = None
     _valid_until: float | None = None  # of the lock; None where it has to be taken anew
     _cargo: Cargo = field(init=False)
+    _readiness: Readiness = field(init=False)
     _flags: dict[str, Flags] = field(default_factory=dict)
-    _last: tuple[float, Conditions] | None = None
     _gone: Failure | None = None
 
     def __post_init__(self) -> None:
         self._cargo = Cargo(self.transport)
+        self._readiness = Readiness(self.transport, self.progress)
 
     @property
     def device(self) -> DeviceInfo:
@@ -120,8 +125,14 @@ class DeviceStation:
         return self.described
 
     def check(self, subjects: Sequence[Subject], plan: Plan) -> None:
-        """Refuse cores that the device does not have, and accelerators that a runner lacks."""
-        core_mask(plan.cores, self.device.clusters, self.device.cores)
+        """Refuse what this device or its runner cannot do; the message names the device."""
+        try:
+            self._check_device(plan)
+        except DeviceError as error:
+            message = f"{self.device.serial}: {error.failure.message}"
+            raise DeviceError(replace(error.failure, message=message)) from error
+        except UsageError as error:
+            raise UsageError(f"{self.device.serial}: {error}") from error
         for subject in subjects:
             if subject.data_sha256 and FOREIGN.search(subject.path.name):
                 raise UsageError(
@@ -132,9 +143,18 @@ class DeviceStation:
             if program.binary.tool == "edgezoo" and (plan.accelerator != "cpu" or not plan.xnnpack):
                 asked = plan.accelerator if plan.accelerator != "cpu" else "the CPU without XNNPACK"
                 raise UsageError(
-                    f"the C runner measures on the CPU with XNNPACK, not on {asked}; give a "
-                    "benchmark_model as --runner"
+                    f"{self.device.serial}: the C runner measures on the CPU with XNNPACK, not on "
+                    f"{asked}; give a benchmark_model as --runner"
                 )
+
+    def _check_device(self, plan: Plan) -> None:
+        device = self.device
+        level = re.search(r"\(API (\d+)\)", device.os)
+        if level and int(level[1]) < OLDEST_API:
+            message = f"{device.os} lacks commands that measuring needs (API {OLDEST_API} has them)"
+            raise DeviceError(Failure("unsupported", message))
+        self._mask(plan)
+        refuse_hidden(plan.cores, device.clusters, device.cores)
 
     def runner(self, format_: MeasuredFormat) -> RunnerFacts:
         """Return the program of a format and where it came from."""
@@ -155,18 +175,21 @@ class DeviceStation:
         needed = (program.binary.path, subject.path.absolute())
         if program.binary.sha256 not in self._flags or None in map(self._cargo.place, needed):
             return ()
-        return self._arguments(subject, plan, "time")
+        try:
+            return self._arguments(subject, plan, "time")
+        except UsageError:  # nothing ran: the runner lacks a flag
+            return ()
 
     def wait_until_fit(self, plan: Plan) -> Report | None:
         """Wait for ``plan.gate``; what the last process left behind counts while it is fresh."""
         if self._gone is not None:
             return failure_report(self._gone)
         try:
-            self._hold_on(plan.gate.cooldown_s + self._limit_s(plan) + LEEWAY_S)
-            conditions = wait_until_ready(self._conditions, plan.gate, self.clock, self.progress)
+            idle_s = 2 * plan.min_seconds  # before an energy run the gauge is read for as long
+            self._hold_on(plan.gate.cooldown_s + idle_s + self._limit_s(plan) + LEEWAY_S)
+            self._readiness.wait(plan.gate, self.clock)
         except DeviceError as error:
             return failure_report(self._of_the_link(error.failure))
-        self._last = (self.clock.now(), conditions)
         return None
 
     def run(self, subject: Subject, plan: Plan, purpose: Purpose) -> Report:
@@ -181,9 +204,10 @@ class DeviceStation:
 
     def recover(self, report: Report) -> bool:
         """Wait for a device that was lost; what was pushed and who holds it is looked at again."""
-        if report.failure_class not in PASSING or self._gone is not None:
+        if report.failure_class not in MAYBE_PASSING or self._gone is not None:
             return False
-        self._last, self._valid_until = None, None
+        self._readiness.take()
+        self._valid_until = None
         self._cargo.look_again()
         lost = Completed(b"", b"", None, ended=False)
         try:
@@ -201,17 +225,11 @@ class DeviceStation:
         now = self.clock.now()
         if self._valid_until is None:
             self._lock.take()
-            keep_on(self.transport)  # a reboot turned the screen off
+            keep_on(self.transport, self.progress)  # a reboot turned the screen off
             self._valid_until = now + VALID_S
         if self._valid_until < now + needed_s:
             self._lock.renew(needed_s + VALID_S)
             self._valid_until = now + needed_s + VALID_S
-
-    def _conditions(self) -> Conditions:
-        last, self._last = self._last, None  # the gate asks again only where these do not fit
-        if last is not None and self.clock.now() - last[0] < FRESH_S:
-            return last[1]
-        return read_conditions(self.transport)
 
     def _bring(self, subject: Subject, plan: Plan) -> Report | None:
         """Bring all that a process needs; a report where the runner does not even tell its flags."""
@@ -235,7 +253,7 @@ class DeviceStation:
         return self._cargo.bring(path, beside=beside)
 
     def _run_there(self, subject: Subject, plan: Plan, purpose: Purpose) -> Report:
-        command = shlex.join(self._arguments(subject, plan, purpose))
+        command = self._script(subject, plan, purpose)
         idle: tuple[Reading, ...] = ()
         if purpose == "energy":
             self.progress(f"reading the fuel gauge of the idle phone for {plan.min_seconds:g} s")
@@ -247,25 +265,43 @@ class DeviceStation:
                 command, plan.min_seconds, f"{self.transport.folder}/gauge-{secrets.token_hex(4)}"
             )
         word = f"EZ_STATE_{secrets.token_hex(8)}"
-        script = f"{command}\nez_rc=$?\necho; echo {word}; {STATE}\nexit $ez_rc"
+        # What the state's commands complain of is not the runner's: some thermal zones are denied.
+        script = f"{command}\nez_rc=$?\nexec 2>/dev/null\necho; echo {word}; {STATE}\nexit $ez_rc"
         started_at, limit_s = time.time(), self._limit_s(plan)
-        before, self._last = self._last, None
+        taken = self._readiness.take()
         completed = self._completed(script, limit_s)
-        printed, _, state = completed.stdout.partition(f"\n{word}\n".encode())
-        report = read_process(
+        # The terminal of old phones ends lines with CR LF.
+        printed, *state = re.split(rb"\r?\n%s\r?\n" % word.encode(), completed.stdout, maxsplit=1)
+        report = self._read(subject, plan, purpose, completed, printed, started_at)
+        if purpose == "energy":
+            report = with_readings(report, idle, printed, plan.seed)
+        if completed.ended and state:
+            after = conditions_in(state[0].decode(errors="replace"))
+            self._readiness.keep(after, self.clock)
+            taken = (*taken, after)
+        return replace(report, conditions=taken)
+
+    def _read(
+        self,
+        subject: Subject,
+        plan: Plan,
+        purpose: Purpose,
+        completed: Completed,
+        printed: bytes,
+        started_at: float,
+    ) -> Report:
+        """Return what a process found out; it counts only on the cores that were asked for."""
+        mask = self._mask(plan)
+        if mask is not None:
+            printed, refused = unbound(printed, completed.stderr, mask)
+            if refused is not None:
+                return failure_report(refused)
+        return read_process(
             self.programs[subject.format].binary.tool,
-            _ended(completed, printed, limit_s),
+            _ended(completed, printed, self._limit_s(plan)),
             self._request(subject, plan, purpose),
             started_at,
         )
-        if purpose == "energy":
-            report = with_readings(report, idle, printed, plan.seed)
-        taken = () if before is None else (before[1],)
-        if completed.ended:
-            after = conditions_in(state.decode(errors="replace"))
-            self._last = (self.clock.now(), after)
-            taken = (*taken, after)
-        return replace(report, conditions=taken)
 
     def _completed(self, script: str, limit_s: float) -> Completed:
         """Run a program to its end or its deadline; raise ``DeviceError`` for anything else."""
@@ -297,9 +333,15 @@ class DeviceStation:
         program = self.programs[subject.format]
         flags = self._flags[program.binary.sha256]
         given = arguments(self._request(subject, plan, purpose), flags)
-        mask = core_mask(plan.cores, self.device.clusters, self.device.cores)
-        affinity = () if mask is None else ("taskset", f"{mask:x}")
-        return (*affinity, self._cargo.bring(program.binary.path), *given)
+        bound = affinity(self._mask(plan))
+        return (*bound, self._cargo.bring(program.binary.path), *given)
+
+    def _script(self, subject: Subject, plan: Plan, purpose: Purpose) -> str:
+        words = self._arguments(subject, plan, purpose)
+        return shlex.join(words if self._mask(plan) is None else telling(words))
+
+    def _mask(self, plan: Plan) -> int | None:
+        return core_mask(plan.cores, self.device.clusters, self.device.cores)
 
     def _request(self, subject: Subject, plan: Plan, purpose: Purpose) -> RunRequest:
         program = self.programs[subject.format]
@@ -324,7 +366,11 @@ def held(station: DeviceStation) -> Iterator[DeviceStation]:
 
     Raises ``DeviceError`` of class ``busy`` where another run holds it, or of what befell the link.
     """
-    with locked(station.transport, station.device.serial) as lock, screen_on(station.transport):
+    transport = station.transport
+    with (
+        locked(transport, station.device.serial) as lock,
+        screen_on(transport, station.progress),
+    ):
         station._lock, station._valid_until = lock, station.clock.now() + VALID_S
         yield station
 

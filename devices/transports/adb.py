@@ -23,6 +23,7 @@ from edgezoo.devices.transports.wrap import stop_script, unwrap, wrap
 FOLDER = "/data/local/tmp/edgezoo"  # where Android's shell user may write and execute
 STOP_S = 15.0
 RECONNECT_S = 15.0
+MDNS = "._adb-tls-connect._tcp"  # phones that were paired for wireless debugging
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,9 @@ class AdbTransport:
             return
         if is_network(self.serial):
             # `adb reconnect` forgets a phone on the network (36.0.0), and a new server never knew it.
-            self._adb("disconnect", self.serial, timeout_s=RECONNECT_S, device=False)
+            # One that was found by its service's name is connected to by the server itself.
+            if MDNS not in self.serial:
+                self._adb("disconnect", self.serial, timeout_s=RECONNECT_S, device=False)
             self._adb("connect", self.serial, timeout_s=RECONNECT_S, device=False)
         else:
             self._adb("reconnect", timeout_s=RECONNECT_S)
@@ -121,6 +124,6 @@ class AdbTransport:
 
 
 def is_network(serial: str) -> bool:
-    """Tell whether a serial is an address (HOST:PORT), as phones on the network have it."""
+    """Tell whether a serial is of a phone on the network: HOST:PORT, or the name of its service."""
     host, _, port = serial.rpartition(":")
-    return bool(host) and port.isdigit()
+    return MDNS in serial or (bool(host) and port.isdigit())

@@ -20,8 +20,9 @@ def explain_loss(transport: Transport, lost: Completed, patience_s: float, clock
 
     What of this process still runs there is ended.
     ``device_rebooted`` where it comes back in another boot than the one in which ``lost`` started,
-    what ``lost`` itself says where it is the same one, ``device_gone`` where it does not come back
-    and ``unauthorized`` where it is back but does not let us in.
+    what ``lost`` itself says where it is the same one (a daemon that was only starting refuses for a
+    moment, which is a lost link), ``device_gone`` where it does not come back and ``unauthorized``
+    where it is back but does not let us in.
     """
     given = lost.failure or Failure("link_lost", "the link was lost before the command ended")
     deadline = clock.now() + patience_s
@@ -39,7 +40,7 @@ def explain_loss(transport: Transport, lost: Completed, patience_s: float, clock
     stop_leftovers(transport, OWNER)
     if lost.boot_id and answer.boot_id and lost.boot_id != answer.boot_id:
         return Failure("device_rebooted", f"{transport.serial} rebooted while a command ran")
-    return given
+    return Failure("link_lost", given.message) if given.failure_class in REFUSED else given
 
 
 def stop_leftovers(transport: Transport, owner: str) -> None:

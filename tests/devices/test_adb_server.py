@@ -34,6 +34,8 @@ HT4A                   unauthorized usb:3-1 transport_id:5
 ????????????           no permissions usb:3-2
 (no serial number)     bootloader usb:3-3
 10.0.0.7:5555          brandnewstate model:X
+adb-c62dac4f-4meRBj (2)._adb-tls-connect._tcp device product:x model:Pixel_8 device:y transport_id:9
+adb-c62dac4f-4meRBj (3)._adb-tls-connect._tcp\toffline
 """  # noqa: E501 (as adb prints it)
 
 
@@ -48,7 +50,15 @@ def test_listing() -> None:
         ("????????????", "no permissions"),
         ("(no serial number)", "bootloader"),
         ("10.0.0.7:5555", "unknown"),
+        ("adb-c62dac4f-4meRBj (2)._adb-tls-connect._tcp", "device"),
+        ("adb-c62dac4f-4meRBj (3)._adb-tls-connect._tcp", "offline"),
     ]
+    assert found[-2].details == {
+        "product": "x",
+        "model": "Pixel_8",
+        "device": "y",
+        "transport_id": "9",
+    }
     assert found[0].details["model"] == "Sim_Phone_1"
     assert found[1].explanation == "(missing udev rules? user is in the plugdev group)"
     assert found[1].details == {"usb": "1-4", "transport_id": "2"}
@@ -58,14 +68,16 @@ def test_situation_10_no_permission() -> None:
     """No phone on USB can be simulated; the list is all that is seen of one."""
     phones = [phone_of(listed, Server()) for listed in parse_listing(LISTING)]
     assert [phone.connection for phone in phones[:3]] == ["network", "usb", "usb"]
+    assert [phone.connection for phone in phones[-2:]] == ["network", "network"]
     assert "missing udev rules?" in phones[1].meaning
     assert "udev rules" in phones[1].advice
     with pytest.raises(DeviceError, match="R58N this user may not open it") as caught:
         select(phones, "R58N")
     assert caught.value.failure.failure_class == "no_permission"
-    assert [phone.serial for phone in select(phones, "all")] == ["127.0.0.1:16551"]
+    ready = ["127.0.0.1:16551", "adb-c62dac4f-4meRBj (2)._adb-tls-connect._tcp"]
+    assert [phone.serial for phone in select(phones, "all")] == ready
     with pytest.raises(DeviceError, match="this user may not open it"):
-        select(phones[1:], "all")
+        select(phones[1:8], "all")
 
 
 def test_every_state_has_words() -> None:

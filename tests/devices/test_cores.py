@@ -1,11 +1,20 @@
 """From a phone's core tree to the mask that taskset gets."""
 
+import re
 import subprocess
 from collections.abc import Sequence
 
 import pytest
 
-from edgezoo.devices.cores import affinity, clusters_of, core_mask, parse_cores
+from edgezoo.devices.cores import (
+    affinity,
+    clusters_of,
+    core_mask,
+    parse_cores,
+    refuse_hidden,
+    telling,
+    unbound,
+)
 from edgezoo.devices.failures import DeviceError
 from edgezoo.errors import UsageError
 from edgezoo.measurement import CORE_CHOICES, Cluster
@@ -85,3 +94,59 @@ def test_taskset_takes_it() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.endswith(": 1\n")
     assert affinity(None) == ()
+
+
+def test_cores_that_were_offline_when_it_was_asked() -> None:
+    """An old kernel hides the big cluster that sleeps: the little one is not the big one."""
+    tree = {f"cpu{core}/cpufreq/cpuinfo_max_freq": "1500000" for core in range(4)}
+    for choice in ("big", "fast"):
+        with pytest.raises(DeviceError, match="cores 4, 5, 6, 7 are offline") as caught:
+            refuse_hidden(choice, clusters_of(tree), 8)
+        assert caught.value.failure.failure_class == "cores_unavailable"
+    for choice in ("all", "none", "f"):
+        refuse_hidden(choice, clusters_of(tree), 8)
+    refuse_hidden("big", BIG_LITTLE, 8)
+
+
+@pytest.mark.parametrize(
+    ("output", "complaints", "rest", "words"),
+    [
+        (b"pid 12's current affinity mask: f0\nSTARTING!\n", b"", b"STARTING!\n", None),
+        (b"pid 12's current affinity mask: f0\r\nSTARTING!\r\n", b"", b"STARTING!\r\n", None),
+        (b"WARNING: x\npid 1's current affinity mask: 0xf0\n", b"", b"WARNING: x\n", None),
+        (b"pid 12's current affinity mask: 30\n", b"", b"", "of the cores of the mask f0 .* of 30"),
+        (
+            b"",
+            b"taskset: failed to set pid 0's affinity: Invalid argument\n",
+            b"",
+            "none of the cores",
+        ),
+        (b"", b"taskset: can't set pid 9's affinity: Invalid argument\n", b"", "none of the cores"),
+        (b"", b"/system/bin/sh: taskset: inaccessible or not found\n", b"", "has no taskset"),
+        (
+            b"/system/bin/sh: taskset: not found\n",
+            b"",
+            b"/system/bin/sh: taskset: not found\n",
+            "has no",
+        ),
+        (b"", b"sh: ./run: Permission denied\n", b"", None),
+    ],
+)
+def test_the_mask_in_force(
+    output: bytes, complaints: bytes, rest: bytes, words: str | None
+) -> None:
+    printed, failure = unbound(output, complaints, 0xF0)
+    assert printed == rest
+    if words is None:
+        assert failure is None
+    else:
+        assert failure is not None
+        assert failure.failure_class == "cores_unavailable"
+        assert re.search(words, failure.message)
+
+
+def test_taskset_tells_it() -> None:
+    command = telling((*affinity(1), "sh", "-c", "echo $1; exit 5", "sh", "word"))
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert unbound(done.stdout, done.stderr, 1) == (b"word\n", None)
+    assert done.returncode == 5

@@ -123,3 +123,10 @@ def test_windows_without_samples() -> None:
     latency, verdict = judge_curve(taken, [], seed=0)
     assert (verdict.status, latency.p90) == ("throttled", None)
     assert latency.median == pytest.approx(13, rel=0.01)
+
+
+def test_a_screen_that_went_off() -> None:
+    states = [Conditions("2026-01-01T00:00:00+00:00", screen_on=on) for on in (True, False)]
+    _, verdict = judge_curve(windows([10.0] * COUNT), states, seed=0)
+    assert verdict.status == "unstable"
+    assert verdict.evidence.startswith("the screen went off")

@@ -1,6 +1,7 @@
 """What a phone is, from the texts of many makers."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -33,11 +34,24 @@ def test_values_of_several_lines() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["[ro.edgezoo.simulated]: [1]", "[ro.kernel.qemu]: [1]", "[ro.hardware]: [ranchu]"],
+    [
+        "[ro.edgezoo.simulated]: [1]",
+        "[ro.kernel.qemu]: [1]",
+        "[ro.hardware]: [ranchu]",
+        "[ro.hardware]: [vbox86]",
+        "[ro.hardware]: [windows_x86_64]",
+    ],
 )
 def test_no_phone_at_all(line: str) -> None:
     """A number taken on an emulator must never stand among those of phones."""
-    assert device_of({"properties": f"{PROPERTIES}{line}\n"}, "x").kind == "simulated"
+    device = device_of({"properties": f"{PROPERTIES}{line}\n"}, "x")
+    assert device.kind == "simulated"
+    assert device.emulator is ("edgezoo" not in line)
+
+
+def test_room_for_more_cores_than_there_are() -> None:
+    parts = {"cores": "possible=0-15\npresent=0-7\n"}
+    assert device_of(parts, "x").cores == 8
 
 
 def test_a_board() -> None:
@@ -89,5 +103,7 @@ def test_damaged_answers(data: st.DataObject) -> None:
 
 def test_describe_is_part_of_survey(tmp_path: object) -> None:
     transport = LocalTransport(f"{tmp_path}/edgezoo")
-    told = replace(describe(transport), load_1min=None)
+    device, boot_id = describe(transport)
+    assert boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    told = replace(device, load_1min=None)
     assert told == replace(survey(transport)[0], load_1min=None)

@@ -1,5 +1,6 @@
 """Runs that are killed go on where they were; runs that ended start anew."""
 
+import fcntl
 import json
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from edgezoo.measurement import Plan, ProcessSamples
 PLAN = Plan(warmup=0, processes=3, runs=4)
 NOW = datetime.now(UTC).isoformat(timespec="seconds")
 REPORT = Report(ProcessSamples((1.0,), (1.0,), 1.0, 1.0, 5.0, 0, 0.0), {"name": "none"})
+OTHER_REPORT = Report(ProcessSamples((2.0,), (2.0,), 1.0, 1.0, 5.0, 0, 0.0), {"name": "none"})
 # Ends itself as the power cut would, before the process that its second argument numbers.
 KILLED = """
 import os, signal, sys
@@ -125,6 +127,42 @@ def test_yesterdays_run_is_not_continued(store: Path) -> None:
         journal.add("k", REPORT)
     with Journal(store) as journal:
         assert journal.begin("k", NOW).reports == []
+        journal.add("k", OTHER_REPORT)
+    with Journal(store) as journal:
+        assert journal.begin("k", NOW).reports == [OTHER_REPORT], "today's run is"
+
+
+def test_another_run_keeps_what_is_finished(store: Path, build_model: Any) -> None:
+    """A run that ends well in between forgets its own jobs alone."""
+    (measured,) = measure([build_model("a.tflite")], PLAN)
+    with Journal(store) as journal:
+        journal.begin("done", NOW)
+        journal.finish("done", measured, again=False)
+        journal.begin("half", NOW)
+        journal.add("half", REPORT)
+    measure([build_model("b.tflite")], PLAN, store=store)
+    with Journal(store) as journal:
+        assert journal.measurement(journal.begin("done", NOW)) == measured
+        assert journal.begin("half", NOW).reports == [REPORT]
+
+
+def test_the_journal_goes_while_it_is_opened(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run that held it removes it after another one opened it: nothing is written to no name."""
+    flock, removed = fcntl.flock, list[int]()
+
+    def remove_then_lock(descriptor: int, operation: int) -> None:
+        if not removed:
+            removed.append(descriptor)
+            journal_of(store).unlink()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", remove_then_lock)
+    with Journal(store) as journal:
+        journal.begin("k", NOW)
+        journal.add("k", REPORT)
+    assert removed
+    with Journal(store) as journal:
+        assert journal.begin("k", NOW).reports == [REPORT]
 
 
 def test_two_runs_at_once_do_not_mix(store: Path) -> None:

@@ -101,3 +101,10 @@ def test_garbled_parts(data: st.DataObject) -> None:
     damaged = text[:start] + data.draw(st.text(max_size=8)) + text[start + 3 :]
     state = conditions_of({**PARTS, name: damaged}, "now")
     assert state.hottest_celsius is None or 1 <= state.hottest_celsius <= 130
+
+
+def test_a_box_without_a_battery() -> None:
+    """What stands there then is made up: 42.4 °C, 0 %, or the other way round."""
+    text = "  present: false\n  status: 1\n  level: 0\n  scale: 100\n  temperature: 424\n"
+    state = conditions_of({"battery": text}, "now")
+    assert (state.battery_percent, state.battery_celsius, state.charging) == (None, None, None)

@@ -187,3 +187,21 @@ def test_waiting_for_a_core(wall_ms: float, cpu_ms: float, cpu_bound: bool, stat
     assert found.status == status
     if status == "unstable":
         assert "it waited for a core: its wall time is 1.44 times its CPU time" in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        (((True, False), (False, False)), "the screen went off"),
+        (((True, True), (True, False)), "battery saver came on"),
+    ],
+)
+def test_what_slows_a_phone_down(states: tuple[tuple[bool, bool], ...], words: str) -> None:
+    conditions = [
+        Conditions("2026-01-01T00:00:00+00:00", screen_on=screen_on, low_power_mode=saving)
+        for screen_on, saving in states
+    ]
+    _, found = judge([aggregated(10.0)] * 3, conditions, seed=0)
+    assert (found.status, found.evidence.startswith(words)) == ("unstable", True)
+    _, found = judge([aggregated(10.0)] * 3, conditions[:0], seed=0)
+    assert found.status == "ok"

@@ -15,15 +15,17 @@ from edgezoo.devices.clock import WallClock
 from edgezoo.devices.failures import DeviceError
 from edgezoo.devices.locks import VALID_S
 from edgezoo.devices.simphone import SimulatedPhone, cable
-from edgezoo.devices.simphone.conditions import PROFILES
+from edgezoo.devices.simphone.conditions import PROFILES, Cluster, Profile
 from edgezoo.devices.simphone.fixtures import free_port, kill_server
 from edgezoo.devices.stations.choose import chosen_stations
 from edgezoo.devices.stations.device import held
 from edgezoo.devices.transports.adb import AdbTransport
+from edgezoo.errors import UsageError
 from edgezoo.measurement import Gate, Measurement, Plan
 from tests.devices.benching import Bench, left_on, measured, only, processes_of, refused, running
 
 ROOT = Path(__file__).parents[3]
+CORES = (Cluster(4, 300_000, 1_800_000, 250),)
 
 
 @pytest.fixture
@@ -87,6 +89,75 @@ def test_two_servers(
     assert sorted(serials) == sorted([phone.serial, second.serial])
 
 
+def test_one_phone_under_two_names(
+    bench: Bench, net: Path, phone: SimulatedPhone, server: Server
+) -> None:
+    """As on a cable and over the network at once: it is measured once."""
+    alias = f"localhost:{phone.port}"
+    cable.plug(server, alias)
+    try:
+        (measurement,) = bench(net, device="all")
+    finally:
+        cable.unplug(server, alias)
+    measured(measurement)
+    assert [message for message in bench.said if "once more" in message]
+    assert left_on(phone) == []
+
+
+def test_all_but_one_that_no_runner_fits(
+    bench: Bench, net: Path, phone: SimulatedPhone, server: Server
+) -> None:
+    profile = Profile("Sim Old", "edgezoo", "SIM1", CORES, abi="armeabi-v7a")
+    with SimulatedPhone(profile, server=server, number=2) as old:
+        measured(*bench(net, device="all"))
+        (said,) = [message for message in bench.said if message.startswith("left out")]
+        assert said.startswith(f"left out: {old.serial}: {bench.runner} holds no runner for")
+        phone.unplug()
+        with pytest.raises(UsageError, match="no runner for linux-arm"):
+            bench(net, device="all")
+
+
+def test_all_but_one_whose_cores_are_too_few(
+    bench: Bench, net: Path, phone: SimulatedPhone, server: Server
+) -> None:
+    with SimulatedPhone(
+        Profile("Sim Small", "edgezoo", "SIM2", CORES), server=server, number=2
+    ) as small:
+        measured(*bench(net, device="all", cores="f0"), cores="f0")
+        assert [
+            message for message in bench.said if f"left out: {small.serial}: the mask f0" in message
+        ]
+        with pytest.raises(UsageError, match=f"{small.serial}: the mask f0 names"):
+            bench(net, device=small.serial, cores="f0")
+
+
+def test_an_android_without_the_commands(
+    bench: Bench, net: Path, phone: SimulatedPhone, server: Server
+) -> None:
+    old = Profile("Sim Old", "edgezoo", "SIM1", CORES, android="5.1", sdk=22)
+    with (
+        SimulatedPhone(old, server=server, number=2) as other,
+        pytest.raises(DeviceError, match=r"Android 5.1 \(API 22\) lacks commands") as caught,
+    ):
+        bench(net, device=other.serial)
+    assert caught.value.failure.failure_class == "unsupported"
+
+
+def test_an_old_phone_that_gives_every_command_a_terminal(
+    bench: Bench, net: Path, phone: SimulatedPhone, server: Server
+) -> None:
+    """Its lines end with CR LF, and errors stand among the output; the state is read all the same."""
+    old = Profile("Sim Old", "edgezoo", "SIM1", CORES, android="6.0", sdk=23)
+    with SimulatedPhone(old, server=server, number=2, features="cmd") as other:
+        measured(*bench(net, device=other.serial, cores="3"), cores="3")
+        # The state behind the second process lets the third through, the one behind that judges it.
+        warm = {3: lambda: other.set(thermal_status=2)}
+        (measurement,) = bench(net, device=other.serial, before=warm)
+        assert measurement.status == "throttled"
+        assert [state.thermal_status for state in measurement.conditions] == [0, 2]
+        assert left_on(other) == []
+
+
 def test_a_server_that_is_elsewhere_and_gone(
     bench: Bench, net: Path, phone: SimulatedPhone
 ) -> None:
@@ -136,6 +207,9 @@ def test_the_lock_outlasts_what_comes_next(
             long = Plan(timeout_s=10_000.0, gate=Gate(cooldown_s=5000.0))
             assert station.wait_until_fit(long) is None
             assert left_s() > 15_000
+            energy = Plan(timeout_s=10_000.0, min_seconds=3000.0, gate=Gate(cooldown_s=5000.0))
+            assert station.wait_until_fit(energy) is None
+            assert left_s() > 21_000
             assert transport.run(f"rm -rf {transport.folder}/lock", 60).ok
             clock.ahead_s += 30_000
             report = station.wait_until_fit(plan)

@@ -12,7 +12,7 @@ import pytest
 
 from edgezoo.devices.failures import FailureClass
 from edgezoo.devices.simphone import SimulatedPhone
-from edgezoo.devices.simphone.faults import SITUATIONS
+from edgezoo.devices.simphone.faults import SITUATIONS, Ending, ProgramFault
 from edgezoo.errors import UsageError
 from edgezoo.measurement import Gate
 from tests.devices.benching import Bench, left_on, measured, only, processes_of, refused
@@ -73,6 +73,67 @@ def test_one_network_fails_alone(bench: Bench, net: Path, phone: SimulatedPhone)
     assert bench.stored == (broken, right)
 
 
+@pytest.mark.parametrize(("ending", "kind"), [("SEGV", "crash"), ("KILL", "out_of_memory")])
+def test_what_the_state_complains_of_is_not_the_programs(
+    bench: Bench, net: Path, phone: SimulatedPhone, ending: Ending, kind: FailureClass
+) -> None:
+    """Current phones deny the shell some thermal zones, and the shell says so."""
+    dumpsys = phone.tree.root / "system/bin/dumpsys"
+    text = dumpsys.read_text()
+    denied = "/system/bin/sh: can't open /sys/class/thermal/thermal_zone9/temp: Permission denied"
+    first, rest = text.split("\n", 1)
+    dumpsys.write_text(f'{first}\necho "{denied}" >&2\n{rest}')
+    try:
+        befall = {2: lambda: phone.set(program=ProgramFault(ending=ending))}
+        (measurement,) = bench(net, before=befall)
+    finally:
+        dumpsys.write_text(text)
+    refused(measurement, kind, processes=1)
+
+
+def test_a_flag_that_the_runner_lacks(bench: Bench, net: Path, replay: Replay) -> None:
+    """It costs the network that needs it, not the run."""
+    bench.runner = replay(genuine("ok.txt"), lacks=b"--use_nnapi")
+    sentence = refused(only(bench(net, accelerator="nnapi", **LOG_PLAN)), "flag_refused")
+    assert "--use_nnapi" in sentence
+
+
+# ------------------------------------------------------------------------------ cores
+
+
+def test_cores(bench: Bench, net: Path, phone: SimulatedPhone) -> None:
+    (measurement,) = bench(net, cores="big")
+    measured(measurement, cores="big")
+    assert measurement.command[:2] == ("taskset", "80")
+    assert "edgezoo_runner" in measurement.command[2]
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        ("f0", "of the cores of the mask f0 the device gave those of 70"),
+        ("80", "none of the cores of the mask 80 is online"),
+    ],
+)
+def test_cores_that_are_offline(
+    bench: Bench, net: Path, phone: SimulatedPhone, mask: str, words: str
+) -> None:
+    """The kernel leaves them out of a mask without a word."""
+    befall = {2: lambda: phone.set(offline_cores=(7,))}
+    (measurement,) = bench(net, before=befall, cores=mask)
+    assert words in refused(measurement, "cores_unavailable", processes=1)
+    phone.heal()
+    measured(*bench(net, cores=mask))
+    assert len(bench.started) == 2
+
+
+def test_programs_fail_on_chosen_cores_as_elsewhere(
+    bench: Bench, net: Path, phone: SimulatedPhone
+) -> None:
+    befall = {2: lambda: phone.set(**SITUATIONS["segfault"][1])}
+    refused(only(bench(net, before=befall, cores="big")), "crash", processes=1)
+
+
 # ------------------------------------------------------------------------------ 27: heat
 
 
@@ -111,6 +172,21 @@ def test_27_it_cools_down(bench: Bench, net: Path, phone: SimulatedPhone) -> Non
     assert "the thermal status is 2 (moderate)" in cooled[0]
 
 
+def test_27_it_does_not_cool_down(bench: Bench, net: Path, phone: SimulatedPhone) -> None:
+    """The whole wait is made once; the other networks fail at once and say the same."""
+    other = net.with_name("other.tflite")
+    other.write_bytes(net.read_bytes())
+    phone.set(thermal_status=2)
+    first, second = bench(net, other, gate=Gate(cooldown_s=1.0))
+    sentence = refused(first, "too_warm")
+    assert "after a cool-down of 1 s" in sentence
+    assert refused(second, "too_warm").partition(":")[2] == sentence.partition(":")[2]
+    assert len([message for message in bench.said if "cooling down" in message]) == 1
+    phone.set(thermal_status=0)
+    for measurement in bench(net, other):
+        measured(measurement)
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
@@ -128,6 +204,25 @@ def test_other_states(
 def test_a_screen_that_is_off_is_woken(bench: Bench, net: Path, phone: SimulatedPhone) -> None:
     phone.set(screen_on=False)
     measured(*bench(net))
+
+
+def test_a_screen_that_goes_off(bench: Bench, net: Path, phone: SimulatedPhone) -> None:
+    """Without a cable the setting keeps it on for its timeout only; it is woken, and the run goes on."""
+    (measurement,) = bench(net, before={2: lambda: phone.set(screen_on=False, charging=False)})
+    assert measurement.status == "unstable"
+    assert "the screen went off" in (measurement.message or "")
+    assert len(measurement.processes) == 3
+    timeout = phone.tree.root / "data/system/settings/system/screen_off_timeout"
+    assert timeout.read_text() == "60000\n"
+    assert left_on(phone) == []
+
+
+def test_a_phone_that_lets_nobody_wake_it(bench: Bench, net: Path, phone: SimulatedPhone) -> None:
+    phone.set(screen_on=False, guarded=True)
+    refused(only(bench(net)), "screen_off")
+    assert [message for message in bench.said if "USB debugging (Security settings)" in message]
+    phone.heal()
+    (phone.tree.root / "data/system/settings/global/stay_on_while_plugged_in").write_text("0\n")
 
 
 # ------------------------------------------------------- what benchmark_model prints, genuine logs

@@ -137,6 +137,17 @@ def test_13_server_killed(bench: Bench, net: Path, phone: SimulatedPhone, adb: A
     assert left_on(phone) == []
 
 
+def test_a_daemon_that_is_only_starting(bench: Bench, net: Path, phone: SimulatedPhone) -> None:
+    """A phone that refuses for a moment is asked again."""
+
+    def flicker() -> None:
+        phone.set(refused_services=("shell", "exec"))
+        threading.Timer(1.0, lambda: phone.set(refused_services=())).start()
+
+    measured(*bench(net, before={1: flicker}))
+    assert left_on(phone) == []
+
+
 def test_14_reboot(bench: Bench, net: Path, phone: SimulatedPhone) -> None:
     boots = phone.boots
     event = InTheMiddle(phone, lambda: phone.reboot(wait=False))

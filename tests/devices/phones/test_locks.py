@@ -6,10 +6,12 @@ import time
 
 import pytest
 
+from edgezoo.devices.adb.find import Adb
+from edgezoo.devices.adb.server import Server
 from edgezoo.devices.failures import DeviceError
 from edgezoo.devices.locks import DeviceLock, Holder, host_lock, locked, parse_holder
-from edgezoo.devices.screen import screen_on
-from edgezoo.devices.simphone import SimulatedPhone
+from edgezoo.devices.screen import GUARDED, LONGEST_MS, keep_on, screen_on
+from edgezoo.devices.simphone import SimulatedPhone, cable
 from edgezoo.devices.survey import read_conditions
 from edgezoo.devices.transports.adb import AdbTransport
 from edgezoo.devices.transports.wrap import OWNER
@@ -53,7 +55,7 @@ def dead_process() -> int:
 def test_nothing_is_left(transport: AdbTransport) -> None:
     with locked(transport):
         owner = ask(transport, f"cat {transport.folder}/lock/owner")
-        assert owner.split()[0] == OWNER
+        assert owner.split()[0].startswith(OWNER)
         assert owner.split()[2] == str(os.getpid())
     assert ask(transport, f"ls {transport.folder}") == "run"
     assert ask(transport, f"ls {transport.folder}/run | wc -l") == "1"  # this command itself
@@ -169,6 +171,39 @@ def test_a_phone_that_left_while_locked(transport: AdbTransport, phone: Simulate
         pass
 
 
+def test_one_phone_under_two_names(
+    adb: Adb, server: Server, transport: AdbTransport, phone: SimulatedPhone
+) -> None:
+    """This process's own live lock is nobody's to break, and what runs under it goes on."""
+    alias = f"localhost:{phone.port}"
+    cable.plug(server, alias)
+    try:
+        with locked(transport) as lock:
+            with (
+                pytest.raises(DeviceError, match="by this very run, under another name") as caught,
+                locked(AdbTransport(adb, alias, server)),
+            ):
+                pass
+            assert caught.value.failure.failure_class == "busy"
+            lock.renew()
+        with locked(AdbTransport(adb, alias, server)):
+            pass
+    finally:
+        cable.unplug(server, alias)
+
+
+def test_what_an_energy_run_left(transport: AdbTransport) -> None:
+    ask(transport, f"mkdir -p {transport.folder}; touch {transport.folder}/gauge-0a1b")
+    with locked(transport):
+        assert ask(transport, f"ls {transport.folder}").split() == ["lock", "run"]
+
+
+def test_why_no_lock_can_be_made(transport: AdbTransport) -> None:
+    ask(transport, f"mkdir -p {transport.folder}; touch {transport.folder}/lock")
+    with pytest.raises(DeviceError, match=r"no lock can be made .*File exists"):
+        DeviceLock(transport).take()
+
+
 def test_a_full_phone(transport: AdbTransport, phone: SimulatedPhone) -> None:
     ask(transport, f"rm -rf {transport.folder}; touch {transport.folder}")
     with pytest.raises(DeviceError, match="no lock can be made") as caught:
@@ -186,6 +221,43 @@ def test_screen(transport: AdbTransport, phone: SimulatedPhone) -> None:
         assert ask(transport, STAY_ON) == "7"
         assert ask(transport, f"cat {transport.folder}/lock/stay_on") == "2"
     assert ask(transport, STAY_ON) == "2"
+
+
+TIMEOUT = "settings get system screen_off_timeout"
+
+
+def test_a_screen_without_a_cable(transport: AdbTransport, phone: SimulatedPhone) -> None:
+    """The setting for phones that are plugged in does nothing there."""
+    phone.set(screen_on=False, charging=False)
+    ask(transport, "settings put global stay_on_while_plugged_in 0")
+    with locked(transport), screen_on(transport):
+        assert read_conditions(transport).screen_on is True
+        assert ask(transport, TIMEOUT) == str(LONGEST_MS)
+        assert ask(transport, f"cat {transport.folder}/lock/screen_off_timeout") == "60000"
+        keep_on(transport)  # woken once more: the values that count are the first
+        assert ask(transport, f"cat {transport.folder}/lock/screen_off_timeout") == "60000"
+        assert ask(transport, f"cat {transport.folder}/lock/stay_on") == "0"
+    assert ask(transport, TIMEOUT) == "60000"
+    assert ask(transport, STAY_ON) == "0"
+
+
+def test_who_breaks_a_lock_puts_the_screen_back(transport: AdbTransport) -> None:
+    lock_by(transport, ELSEWHERE, valid_s=-1)
+    ask(transport, f"echo 30000 > {transport.folder}/lock/screen_off_timeout")
+    with locked(transport):
+        assert ask(transport, TIMEOUT) == "30000"
+    ask(transport, "settings put system screen_off_timeout 60000")
+    ask(transport, "settings put global stay_on_while_plugged_in 0")
+
+
+def test_a_phone_that_lets_nobody_wake_it(transport: AdbTransport, phone: SimulatedPhone) -> None:
+    phone.set(screen_on=False, guarded=True)
+    said: list[str] = []
+    with locked(transport), screen_on(transport, said.append):
+        assert read_conditions(transport).screen_on is False
+    assert said == [GUARDED]
+    phone.set(guarded=False)
+    ask(transport, "settings put global stay_on_while_plugged_in 0")
 
 
 @pytest.mark.parametrize(

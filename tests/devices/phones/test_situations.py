@@ -192,6 +192,26 @@ def test_a_link_that_only_broke(transport: AdbTransport, phone: SimulatedPhone) 
     assert transport.run("pgrep -f '[s]leep 987'", LONG_S).returncode == 1
 
 
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"refused_services": ("shell", "exec")}, "unsupported"),
+        ({"state": "unauthorized"}, "unauthorized"),
+    ],
+)
+def test_a_daemon_that_was_only_starting(
+    transport: AdbTransport, phone: SimulatedPhone, fields: dict[str, object], kind: FailureClass
+) -> None:
+    """It refuses for a moment; the phone that answers again in the same boot is worth another try."""
+    phone.set(**fields)
+    done = transport.run("true", LONG_S)
+    failed(done, kind)
+    refused_still = explain_loss(transport, done, 0.0, WallClock())
+    assert refused_still.failure_class == kind
+    phone.heal()
+    assert explain_loss(transport, done, LONG_S, WallClock()).failure_class == "link_lost"
+
+
 def test_a_phone_that_does_not_come_back(transport: AdbTransport, phone: SimulatedPhone) -> None:
     done = meanwhile(transport, phone.unplug)
     failed(done, "link_lost")

@@ -29,6 +29,10 @@ TMP = "/data/local/tmp"
             f"cd {TMP}/x && LD_LIBRARY_PATH=. W ./run; echo $?",
         ),
         (f"A='b c' taskset f0 {TMP}/run -x", f"A='b c' taskset f0 W {TMP}/run -x"),
+        (
+            f"taskset f0 sh -c 'a; exec \"$@\"' sh {TMP}/run",
+            f"taskset f0 sh -c 'a; exec \"$@\"' sh W {TMP}/run",
+        ),
         (f"{TMP}/a | {TMP}/b", f"W {TMP}/a | W {TMP}/b"),
         (f"nohup '{TMP}/run' &", f"nohup W '{TMP}/run' &"),
         ("if true; then ./run; fi", "if true; then W ./run; fi"),
