@@ -11,14 +11,8 @@ import sys
 from collections.abc import Iterable, Sequence
 
 import edgezoo
-from edgezoo.measurement import (
-    EXECUTIONS,
-    MEMORY_FORMATS,
-    PRECISIONS,
-    Measurement,
-    Plan,
-    Sweep,
-)
+from edgezoo.measurement import Measurement
+from edgezoo.plan import EXECUTIONS, MEMORY_FORMATS, PRECISIONS, Plan, Sweep
 from edgezoo.report.numbers import ABSENT, decibels, mebibytes, milliseconds, significant
 
 FAMILIES = (

@@ -32,7 +32,8 @@ from edgezoo.devices.adb.server import Server, ensure_running
 from edgezoo.devices.runners.build import build_runner
 from edgezoo.devices.simphone import SimulatedPhone
 from edgezoo.devices.simphone.fixtures import QUIET, free_port, kill_server
-from edgezoo.measurement import Measurement, Plan
+from edgezoo.measurement import Measurement
+from edgezoo.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

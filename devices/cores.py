@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from edgezoo.devices.failures import DeviceError, Failure
 from edgezoo.errors import UsageError
-from edgezoo.measurement import CORE_CHOICES, Cluster
+from edgezoo.measurement import Cluster
+from edgezoo.plan import CORE_CHOICES
 
 HIGHEST_CORE = 1023  # Linux on Arm has no more; a garbled number must not become a huge mask
 

@@ -9,7 +9,8 @@ from edgezoo.devices.failures import ADVICE, FailureClass
 from edgezoo.devices.outcome import Report, failed
 from edgezoo.devices.stations.station import Station
 from edgezoo.devices.subjects import Subject, is_intact
-from edgezoo.measurement import Conditions, Measurement, Plan
+from edgezoo.measurement import Conditions, Measurement
+from edgezoo.plan import Plan
 
 # A process is started again after its device came back, this often.
 RETRIES = 2

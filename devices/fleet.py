@@ -24,7 +24,8 @@ from edgezoo.devices.stations.device import DeviceStation, failure_report, held
 from edgezoo.devices.stations.station import Purpose, RunnerFacts, Station
 from edgezoo.devices.stopping import stoppable, unstoppable
 from edgezoo.devices.subjects import Subject, read_subjects
-from edgezoo.measurement import DeviceInfo, MeasuredFormat, Measurement, Plan
+from edgezoo.measurement import DeviceInfo, MeasuredFormat, Measurement
+from edgezoo.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from edgezoo.devices.clock import Clock
 from edgezoo.devices.failures import DeviceError, Failure
-from edgezoo.measurement import Conditions, Gate
+from edgezoo.measurement import Conditions
+from edgezoo.plan import Gate
 
 PAUSE_S = 10.0
 # Android's names for thermal status 0 to 6 (PowerManager.THERMAL_STATUS_*).

@@ -18,7 +18,8 @@ from typing import Any
 
 from edgezoo.devices.imports.read import import_results
 from edgezoo.errors import BenchmarkError, UsageError
-from edgezoo.measurement import Measurement, Plan
+from edgezoo.measurement import Measurement
+from edgezoo.plan import Plan
 
 SUFFIX = ".mlpackage"
 UNTESTED = "Taken by an adapter that is untested with devices."

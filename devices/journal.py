@@ -25,7 +25,8 @@ from edgezoo.devices.outcome import Report
 from edgezoo.devices.stations.station import RunnerFacts
 from edgezoo.devices.subjects import Subject
 from edgezoo.errors import ArtifactError, OutputError
-from edgezoo.measurement import DeviceInfo, Measurement, Plan
+from edgezoo.measurement import DeviceInfo, Measurement
+from edgezoo.plan import Plan
 from edgezoo.types import to_json
 
 SUFFIX = ".run"

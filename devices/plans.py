@@ -11,7 +11,7 @@ from typing import Any
 from edgezoo import artifacts
 from edgezoo.decode import from_json
 from edgezoo.errors import ArtifactError
-from edgezoo.measurement import Gate, Plan
+from edgezoo.plan import Gate, Plan
 
 
 def save_plan(path: Path, plan: Plan) -> None:

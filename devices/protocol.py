@@ -28,7 +28,8 @@ from edgezoo.devices.stopping import pause
 from edgezoo.devices.subjects import Subject, read_subjects
 from edgezoo.devices.sustained import WINDOWS, run_curve
 from edgezoo.errors import UsageError
-from edgezoo.measurement import Measurement, Plan, ProcessSamples
+from edgezoo.measurement import Measurement, ProcessSamples
+from edgezoo.plan import Plan
 
 
 def measure(

@@ -15,13 +15,8 @@ from numpy.typing import NDArray
 
 from edgezoo.devices.curve import settled_windows
 from edgezoo.devices.intervals import ratio_interval
-from edgezoo.measurement import (
-    Change,
-    ChangeVerdict,
-    Measurement,
-    ProcessSamples,
-    ReferenceSetting,
-)
+from edgezoo.measurement import Change, ChangeVerdict, Measurement, ProcessSamples
+from edgezoo.plan import ReferenceSetting
 
 # What always suffices to prove a change.
 ENOUGH_PROCESSES = 5

@@ -14,7 +14,7 @@ from edgezoo.devices.course import RETRIES, Course, intact
 from edgezoo.devices.curve import settling
 from edgezoo.devices.outcome import Report, failed
 from edgezoo.devices.stations.station import Station
-from edgezoo.measurement import Gate, Plan
+from edgezoo.plan import Gate, Plan
 
 WINDOWS = 40  # as many as fit into the time; starting a process takes a part of it
 LONGEST_WINDOW_S = 10.0

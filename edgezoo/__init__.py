@@ -6,7 +6,6 @@ The Python API has the verbs of the command line; start with ``edgezoo.convert``
 import os
 from typing import TYPE_CHECKING
 
-from edgezoo.measurement import Plan, Sweep
 from edgezoo.pipeline import (
     bench,
     bench_reference,
@@ -23,6 +22,7 @@ from edgezoo.pipeline import (
     verify,
 )
 from edgezoo.pipeline import report as write_report  # ``edgezoo.report`` is the package
+from edgezoo.plan import Plan, Sweep
 
 if TYPE_CHECKING:
     from edgezoo.models.efficientnet import efficientnet

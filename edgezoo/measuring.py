@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgezoo.errors import UsageError
 from edgezoo.looking import refuse_unknown
-from edgezoo.measurement import BenchResult, CompareResult, Measurement, Plan, Sweep
+from edgezoo.measurement import BenchResult, CompareResult, Measurement
+from edgezoo.plan import Plan, Sweep
 from edgezoo.types import Shape
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from edgezoo.looking import info as info
 from edgezoo.looking import list_models as list_models
 from edgezoo.looking import plot_models as plot_models
 from edgezoo.looking import refuse_unknown
-from edgezoo.measurement import Measurement, Plan
+from edgezoo.measurement import Measurement
 from edgezoo.measuring import bench as bench
 from edgezoo.measuring import bench_reference as bench_reference
 from edgezoo.measuring import build_runner as build_runner
@@ -31,6 +31,7 @@ from edgezoo.measuring import devices as devices
 from edgezoo.measuring import import_results as import_results
 from edgezoo.measuring import read_plan as read_plan
 from edgezoo.measuring import save_plan as save_plan
+from edgezoo.plan import Plan
 from edgezoo.types import (
     FORMATS,
     Artifact,

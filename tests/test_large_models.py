@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import edgezoo
 from edgezoo.errors import ArtifactError
-from edgezoo.measurement import Plan
+from edgezoo.plan import Plan
 from edgezoo.types import Artifact
 
 WIDTH = 16_800  # squared, in float32: 1.13 GB

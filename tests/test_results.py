@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from edgezoo.decode import from_json
 from edgezoo.errors import ArtifactError, OutputError
-from edgezoo.measurement import DeviceInfo, Latency, Measurement, Plan, ProcessSamples
+from edgezoo.measurement import DeviceInfo, Latency, Measurement, ProcessSamples
+from edgezoo.plan import Plan
 from edgezoo.results import RECORD_START, append, read
 from edgezoo.types import to_json
 

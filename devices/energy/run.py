@@ -10,7 +10,8 @@ from edgezoo.devices.energy.gauge import Reading, parse_readings
 from edgezoo.devices.energy.power import GaugeProblem
 from edgezoo.devices.energy.statistics import energy_of
 from edgezoo.devices.outcome import Report
-from edgezoo.measurement import Measurement, Plan, ProcessSamples
+from edgezoo.measurement import Measurement, ProcessSamples
+from edgezoo.plan import Plan
 
 # A gauge's average needs 5 s to settle, then 20 readings, 4 a second; less tells nothing.
 SHORTEST_ENERGY_S = 12.0

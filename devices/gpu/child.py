@@ -23,7 +23,8 @@ from edgezoo.devices.gpu.timing import Runnable, measure
 from edgezoo.devices.outcome import Report, failed
 from edgezoo.devices.runners.child import PARENT, die_with_parent, print_report
 from edgezoo.devices.runners.session import RunnerError, failed_allocation
-from edgezoo.measurement import Conditions, Plan, ReferenceSetting
+from edgezoo.measurement import Conditions
+from edgezoo.plan import Plan, ReferenceSetting
 from edgezoo.types import Origin
 
 MODULE = "edgezoo.devices.gpu.child"

@@ -25,7 +25,7 @@ from edgezoo.devices.runners.onnxruntime import (
     runtime_errors,
 )
 from edgezoo.devices.runners.session import InputInfo, RunnerError, failed_allocation
-from edgezoo.measurement import Plan, ReferenceSetting
+from edgezoo.plan import Plan, ReferenceSetting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

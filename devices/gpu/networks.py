@@ -16,7 +16,7 @@ from edgezoo.artifacts import builder_options
 from edgezoo.devices.gpu.timing import Runnable
 from edgezoo.devices.runners.session import RunnerError
 from edgezoo.errors import EdgezooError
-from edgezoo.measurement import ReferenceSetting
+from edgezoo.plan import ReferenceSetting
 from edgezoo.types import Origin
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from itertools import product
 from edgezoo.devices.gpu.machine import Gpu, Machine
 from edgezoo.devices.subjects import Subject
 from edgezoo.errors import UsageError
-from edgezoo.measurement import (
+from edgezoo.plan import (
     EXECUTIONS,
     MEMORY_FORMATS,
     PRECISIONS,

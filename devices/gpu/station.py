@@ -21,7 +21,8 @@ from edgezoo.devices.protocol import check_plan, measure_at
 from edgezoo.devices.stations.station import Purpose, RunnerFacts
 from edgezoo.devices.subjects import Subject
 from edgezoo.errors import UsageError
-from edgezoo.measurement import DeviceInfo, MeasuredFormat, Measurement, Plan, Sweep
+from edgezoo.measurement import DeviceInfo, MeasuredFormat, Measurement
+from edgezoo.plan import Plan, Sweep
 from edgezoo.types import to_json
 
 

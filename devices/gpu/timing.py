@@ -18,7 +18,8 @@ import numpy as np
 from edgezoo.compare import compare
 from edgezoo.devices.gpu.stopwatch import NS_PER_MS, Stopwatch
 from edgezoo.devices.runners.session import RunnerError
-from edgezoo.measurement import Conditions, Plan, ProcessSamples, Stream
+from edgezoo.measurement import Conditions, ProcessSamples, Stream
+from edgezoo.plan import Plan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,7 +20,8 @@ from edgezoo.devices.runners.log_lines import LARGEST_LOG_BYTES
 from edgezoo.devices.statistics import judge
 from edgezoo.devices.subjects import Subject, read_subjects
 from edgezoo.errors import ArtifactError, BenchmarkError, UsageError
-from edgezoo.measurement import DeviceInfo, Measurement, Plan
+from edgezoo.measurement import DeviceInfo, Measurement
+from edgezoo.plan import Plan
 
 MLPERF = ".mlperf"
 UNKNOWN = "unknown"

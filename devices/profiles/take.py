@@ -7,7 +7,8 @@ from dataclasses import replace
 from edgezoo.devices.profiles.join import joined
 from edgezoo.devices.stations.station import Station
 from edgezoo.devices.subjects import Subject
-from edgezoo.measurement import Measurement, Plan
+from edgezoo.measurement import Measurement
+from edgezoo.plan import Plan
 
 
 def with_profile(

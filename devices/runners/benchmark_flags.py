@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from edgezoo.devices.runners.log_lines import lines
 from edgezoo.errors import BenchmarkError, UsageError
-from edgezoo.measurement import Plan
+from edgezoo.plan import Plan
 
 # What executes the model in the tools' terms; a plan knows fewer words and XNNPACK on or off.
 Backend = Literal["cpu", "xnnpack", "builtin", "gpu", "nnapi", "hexagon"]

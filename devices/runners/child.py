@@ -21,7 +21,8 @@ from edgezoo.decode import from_json
 from edgezoo.devices.outcome import Report
 from edgezoo.devices.runners.session import RunnerError
 from edgezoo.devices.runners.table import RUNNERS
-from edgezoo.measurement import MeasuredFormat, Plan
+from edgezoo.measurement import MeasuredFormat
+from edgezoo.plan import Plan
 from edgezoo.types import to_json
 
 MODULE = "edgezoo.devices.runners.child"

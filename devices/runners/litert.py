@@ -22,7 +22,7 @@ from edgezoo.devices.runners.session import (
 
 if TYPE_CHECKING:
     from edgezoo.devices.runners.session import Tensor
-    from edgezoo.measurement import Plan
+    from edgezoo.plan import Plan
 
 DELEGATE_NODE = "DELEGATE"
 

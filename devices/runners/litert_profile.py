@@ -19,7 +19,7 @@ from edgezoo.devices.runners.session import RunnerError
 from edgezoo.measurement import OpTime, Profile
 
 if TYPE_CHECKING:
-    from edgezoo.measurement import Plan
+    from edgezoo.plan import Plan
 
 PACKAGE, LIBRARY = "ai_edge_litert", "libLiteRt.so"
 MOST_EVENTS = 1 << 20

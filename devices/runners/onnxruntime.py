@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
     from edgezoo.devices.runners.session import Tensor
-    from edgezoo.measurement import Plan, Profile
+    from edgezoo.measurement import Profile
+    from edgezoo.plan import Plan
 
 PROVIDER = "CPUExecutionProvider"
 ERRORS_ONLY = 3  # log_severity_level

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgezoo.devices.failures import FailureClass
-from edgezoo.measurement import Plan, Profile
+from edgezoo.measurement import Profile
+from edgezoo.plan import Plan
 from edgezoo.types import Format, Shape
 
 if TYPE_CHECKING:

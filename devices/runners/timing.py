@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from edgezoo.devices.runners.inputs import random_inputs
 from edgezoo.devices.runners.memory import peak_memory_mib
 from edgezoo.devices.runners.session import Runner, RunnerError, Session
-from edgezoo.measurement import Plan, ProcessSamples
+from edgezoo.measurement import ProcessSamples
+from edgezoo.plan import Plan
 
 NS_PER_MS = 1e6
 

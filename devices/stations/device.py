@@ -44,7 +44,8 @@ from edgezoo.devices.transports.files import FOREIGN
 from edgezoo.devices.transports.recovery import explain_loss
 from edgezoo.devices.transports.transport import Completed, Transport
 from edgezoo.errors import UsageError
-from edgezoo.measurement import DeviceInfo, MeasuredFormat, Plan
+from edgezoo.measurement import DeviceInfo, MeasuredFormat
+from edgezoo.plan import Plan
 
 # After these the same process is worth another try, once the device answers again.
 PASSING: frozenset[FailureClass] = frozenset(

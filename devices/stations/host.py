@@ -18,7 +18,8 @@ from edgezoo.devices.runners.table import RUNNERS
 from edgezoo.devices.stations.station import Purpose, RunnerFacts
 from edgezoo.devices.subjects import Subject
 from edgezoo.errors import BenchmarkError, UsageError
-from edgezoo.measurement import Cluster, DeviceInfo, MeasuredFormat, Plan
+from edgezoo.measurement import Cluster, DeviceInfo, MeasuredFormat
+from edgezoo.plan import Plan
 
 
 class HostStation:

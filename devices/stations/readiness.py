@@ -11,7 +11,8 @@ from edgezoo.devices.gate import wait_until_ready
 from edgezoo.devices.screen import keep_on
 from edgezoo.devices.survey import read_conditions
 from edgezoo.devices.transports.transport import Transport
-from edgezoo.measurement import Conditions, Gate
+from edgezoo.measurement import Conditions
+from edgezoo.plan import Gate
 
 FRESH_S = 30.0  # conditions older than this are asked for again
 WARM: frozenset[FailureClass] = frozenset({"too_warm", "battery_low"})  # what waiting can mend

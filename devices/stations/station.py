@@ -12,7 +12,8 @@ from typing import Literal, Protocol
 
 from edgezoo.devices.outcome import Report
 from edgezoo.devices.subjects import Subject
-from edgezoo.measurement import DeviceInfo, MeasuredFormat, Plan
+from edgezoo.measurement import DeviceInfo, MeasuredFormat
+from edgezoo.plan import Plan
 
 # Memory, energy and per-operation profiles come from separate processes, since taking them disturbs
 # the timing on some runners.

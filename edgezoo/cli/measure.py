@@ -12,8 +12,9 @@ from edgezoo.cli import options as o
 from edgezoo.cli import plans
 from edgezoo.cli.answer import answer
 from edgezoo.errors import BenchmarkError, UsageError
-from edgezoo.measurement import Measurement, Plan
+from edgezoo.measurement import Measurement
 from edgezoo.measuring import HOST
+from edgezoo.plan import Plan
 
 RUN_EXAMPLES = (
     "edgezoo run efficientnet_lite0 --samples photos --out lite0",

@@ -10,7 +10,7 @@ from typing import Annotated, cast
 import typer
 
 from edgezoo.errors import UsageError
-from edgezoo.measurement import ACCELERATORS, Accelerator, Execution, MemoryFormat, Precision, Sweep
+from edgezoo.plan import ACCELERATORS, Accelerator, Execution, MemoryFormat, Precision, Sweep
 from edgezoo.types import FORMATS, Format, Shape
 
 NETWORK, PHOTOS, OUTPUT, TIMING = "Network", "Photos", "Output", "Timing"

@@ -11,7 +11,7 @@ import typer
 
 from edgezoo import pipeline
 from edgezoo.cli import options as o
-from edgezoo.measurement import CORE_CHOICES, Plan
+from edgezoo.plan import CORE_CHOICES, Plan
 
 HOST_PLAN = pipeline.default_plan()
 

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from edgezoo.measurement import CORE_CHOICES, Latency, Provenance
+from edgezoo.measurement import Latency, Provenance
+from edgezoo.plan import CORE_CHOICES
 from edgezoo.report.data import ArtifactEntry
 from edgezoo.report.grouping import Group, Setting, Timing, Way
 from edgezoo.types import Comparison

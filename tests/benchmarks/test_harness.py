@@ -12,7 +12,8 @@ import pytest
 from benchmarks import slower
 from benchmarks.harness import Share, alike, coverage, described, injected, main, slowed
 from edgezoo.devices.statistics import latency_of
-from edgezoo.measurement import DeviceInfo, Measurement, Plan, ProcessSamples
+from edgezoo.measurement import DeviceInfo, Measurement, ProcessSamples
+from edgezoo.plan import Plan
 
 SPIN = "import time\nend = time.process_time() + 1\nwhile time.process_time() < end: pass"
 

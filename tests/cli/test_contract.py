@@ -11,7 +11,8 @@ import pytest
 import edgezoo
 from edgezoo import results
 from edgezoo.artifacts import file_sha256
-from edgezoo.measurement import DeviceInfo, Measurement, Plan, ProcessSamples
+from edgezoo.measurement import DeviceInfo, Measurement, ProcessSamples
+from edgezoo.plan import Plan
 from tests.cli.command import SHAPE, Cli
 
 COMPARISON = {"sqnr_db", "max_abs", "max_rel", "cosine", "top1_agreement", "samples"}

@@ -15,7 +15,8 @@ from edgezoo.devices.failures import ADVICE, FailureClass
 from edgezoo.devices.simphone import SimulatedPhone
 from edgezoo.devices.simphone.faults import ProgramFault
 from edgezoo.devices.simphone.init import descendants
-from edgezoo.measurement import Gate, Measurement, Plan
+from edgezoo.measurement import Measurement
+from edgezoo.plan import Gate, Plan
 
 Event = Callable[[], object]
 HANG = ProgramFault(ending="hang", lines=3)

@@ -17,7 +17,8 @@ from edgezoo.devices.cores import (
 )
 from edgezoo.devices.failures import DeviceError
 from edgezoo.errors import UsageError
-from edgezoo.measurement import CORE_CHOICES, Cluster
+from edgezoo.measurement import Cluster
+from edgezoo.plan import CORE_CHOICES
 
 BIG_LITTLE = (Cluster((0, 1, 2, 3), 1800), Cluster((4, 5, 6), 2400), Cluster((7,), 2850))
 EQUAL = (Cluster((0, 1, 2, 3), 2000),)

@@ -8,7 +8,8 @@ import pytest
 
 from edgezoo.devices.failures import DeviceError
 from edgezoo.devices.gate import shortcomings, wait_until_ready
-from edgezoo.measurement import Conditions, Gate
+from edgezoo.measurement import Conditions
+from edgezoo.plan import Gate
 
 FINE = Conditions(
     "now",

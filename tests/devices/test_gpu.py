@@ -22,15 +22,9 @@ from edgezoo.devices.outcome import Report
 from edgezoo.devices.runners.session import RunnerError
 from edgezoo.devices.subjects import network
 from edgezoo.errors import EdgezooError, UsageError
-from edgezoo.measurement import (
-    Execution,
-    Measurement,
-    Plan,
-    Precision,
-    ReferenceSetting,
-    Sweep,
-)
+from edgezoo.measurement import Measurement
 from edgezoo.models.resolve import load_model
+from edgezoo.plan import Execution, Plan, Precision, ReferenceSetting, Sweep
 from edgezoo.types import Origin, to_json
 
 NETS = "tests.devices.reference_nets"

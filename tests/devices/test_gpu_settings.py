@@ -9,7 +9,7 @@ from edgezoo.devices.gpu.machine import Gpu, Machine, check_device, find_gpu
 from edgezoo.devices.gpu.settings import check_sweep, floor_db, settings, unsupported
 from edgezoo.devices.subjects import Subject
 from edgezoo.errors import UsageError
-from edgezoo.measurement import PRECISIONS, ReferenceSetting, Sweep
+from edgezoo.plan import PRECISIONS, ReferenceSetting, Sweep
 from edgezoo.types import Origin
 
 H100 = Gpu(0, "NVIDIA H100 80GB HBM3", "GPU-1", 81559, (9, 0))

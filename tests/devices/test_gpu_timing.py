@@ -10,7 +10,8 @@ import pytest
 from edgezoo.devices.gpu.stopwatch import CpuStopwatch, Stopwatch
 from edgezoo.devices.gpu.timing import Runnable, check_outputs, measure, warm_up
 from edgezoo.devices.runners.session import RunnerError
-from edgezoo.measurement import Conditions, Plan
+from edgezoo.measurement import Conditions
+from edgezoo.plan import Plan
 
 PLAN = Plan(warmup=3, runs=5)
 GOOD = np.linspace(1, 2, 40, dtype=np.float32).reshape(4, 10)

@@ -17,7 +17,8 @@ from edgezoo.devices.runners.child import Request, bind
 from edgezoo.devices.stations.host import HostStation, cores_for
 from edgezoo.devices.subjects import read_subjects
 from edgezoo.errors import UsageError
-from edgezoo.measurement import Cluster, Plan
+from edgezoo.measurement import Cluster
+from edgezoo.plan import Plan
 
 QUICK = Plan(warmup=1, processes=1, runs=4)
 PLAIN = replace(QUICK, xnnpack=False)

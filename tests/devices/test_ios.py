@@ -8,7 +8,7 @@ import pytest
 
 from edgezoo.devices.ios import measure_ios, require_ios
 from edgezoo.errors import UsageError
-from edgezoo.measurement import Plan
+from edgezoo.plan import Plan
 
 
 @pytest.mark.parametrize("system", ["Linux", "Windows"])

@@ -18,7 +18,8 @@ from edgezoo.devices.journal import SUFFIX, Journal
 from edgezoo.devices.outcome import Report, failed
 from edgezoo.devices.protocol import measure
 from edgezoo.errors import ArtifactError
-from edgezoo.measurement import Plan, ProcessSamples
+from edgezoo.measurement import ProcessSamples
+from edgezoo.plan import Plan
 
 PLAN = Plan(warmup=0, processes=3, runs=4)
 NOW = datetime.now(UTC).isoformat(timespec="seconds")
@@ -29,7 +30,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from edgezoo.devices.protocol import measure
-from edgezoo.measurement import Plan
+from edgezoo.plan import Plan
 def on_progress(step):
     print(step.artifact, flush=True)
     if step.done == int(sys.argv[2]):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edgezoo.decode import from_json
 from edgezoo.devices.plans import read_plan, save_plan
 from edgezoo.errors import ArtifactError, EdgezooError
-from edgezoo.measurement import Gate, Plan
+from edgezoo.plan import Gate, Plan
 
 some = st.builds(
     Plan,

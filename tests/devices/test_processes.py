@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from edgezoo.devices.outcome import Report
 from edgezoo.devices.processes import command, parse_report, run_process
 from edgezoo.devices.runners.child import MARKER, MODULE, Request
-from edgezoo.measurement import Plan, ProcessSamples
+from edgezoo.measurement import ProcessSamples
+from edgezoo.plan import Plan
 from edgezoo.types import to_json
 
 QUICK = Plan(warmup=1, runs=5)
@@ -124,7 +125,7 @@ def test_interrupt_leaves_no_process(endless: Request) -> None:
 def test_memory_that_runs_out(build_onnx: Any, tmp_path: Path) -> None:
     """A limit on the address space, inherited by the runner, that the model's output exceeds."""
     code = (
-        "import resource, sys; from pathlib import Path; from edgezoo.measurement import Plan\n"
+        "import resource, sys; from pathlib import Path; from edgezoo.plan import Plan\n"
         "from edgezoo.devices.processes import run_process\n"
         "from edgezoo.devices.runners.child import Request\n"
         "resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))\n"

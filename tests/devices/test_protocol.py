@@ -20,7 +20,8 @@ from edgezoo.devices.course import Progress
 from edgezoo.devices.protocol import measure, round_orders
 from edgezoo.devices.statistics import summarize
 from edgezoo.errors import ArtifactError, EdgezooError, UsageError
-from edgezoo.measurement import Measurement, Plan
+from edgezoo.measurement import Measurement
+from edgezoo.plan import Plan
 from edgezoo.types import to_json
 
 QUICK = Plan(warmup=1, processes=3, runs=6)
@@ -234,7 +235,7 @@ def test_missing_runtime(build_model: Any, tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from edgezoo.devices.protocol import measure\n"
         "from edgezoo.errors import BenchmarkError\n"
-        "from edgezoo.measurement import Plan\n"
+        "from edgezoo.plan import Plan\n"
         "try: measure([Path(name) for name in sys.argv[1:]], Plan())\n"
         "except BenchmarkError as error: print(error)"
     )

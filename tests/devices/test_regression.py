@@ -7,15 +7,8 @@ import numpy as np
 import pytest
 
 from edgezoo.devices.regression import compare
-from edgezoo.measurement import (
-    Aggregates,
-    DeviceInfo,
-    Latency,
-    Measurement,
-    Plan,
-    ProcessSamples,
-    ReferenceSetting,
-)
+from edgezoo.measurement import Aggregates, DeviceInfo, Latency, Measurement, ProcessSamples
+from edgezoo.plan import Plan, ReferenceSetting
 
 HOST = DeviceInfo("bench", "host", "cpu", 2, 1024, "Linux")
 BASE = Measurement(

@@ -16,7 +16,7 @@ from edgezoo.devices.runners.litert import delegated
 from edgezoo.devices.runners.memory import peak_memory_mib
 from edgezoo.devices.runners.session import InputInfo, RunnerError
 from edgezoo.devices.runners.table import RUNNERS
-from edgezoo.measurement import Plan
+from edgezoo.plan import Plan
 from edgezoo.types import FORMATS, SUFFIXES, Format
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +71,7 @@ def test_threads_reach_the_runtime(format_: Format, threads: int, build_model: A
     path = build_model(f"m{SUFFIXES[format_]}", channels=64)
     code = (
         "import os, sys; from pathlib import Path\n"
-        "from edgezoo.devices.runners.table import RUNNERS; from edgezoo.measurement import Plan\n"
+        "from edgezoo.devices.runners.table import RUNNERS; from edgezoo.plan import Plan\n"
         "from edgezoo.devices.runners.inputs import random_inputs\n"
         "counts = []\n"
         "for threads in (1, int(sys.argv[3])):\n"
@@ -209,7 +209,7 @@ def test_peak_memory_without_proc(tmp_path: Path) -> None:
 @pytest.mark.parametrize("format_", FORMATS)
 def test_child_loads_only_its_runtime(format_: Format, build_model: Any) -> None:
     code = (
-        "import sys; from pathlib import Path; from edgezoo.measurement import Plan\n"
+        "import sys; from pathlib import Path; from edgezoo.plan import Plan\n"
         "from edgezoo.devices.runners.child import Request, carry_out\n"
         "assert carry_out(Request(Path(sys.argv[1]), sys.argv[2], Plan(runs=1))).samples\n"
         "print(*sorted({name.split('.')[0] for name in sys.modules}))"

@@ -16,7 +16,8 @@ from edgezoo.devices.stations.station import Purpose, RunnerFacts
 from edgezoo.devices.subjects import Subject, read_subjects
 from edgezoo.devices.sustained import run_curve, window_plan
 from edgezoo.errors import UsageError
-from edgezoo.measurement import DeviceInfo, MeasuredFormat, Plan, ProcessSamples
+from edgezoo.measurement import DeviceInfo, MeasuredFormat, ProcessSamples
+from edgezoo.plan import Plan
 
 LONG = Plan(sustained_s=200.0)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from edgezoo.measurement import DeviceInfo, Latency, Measurement, Plan, ProcessSamples
+from edgezoo.measurement import DeviceInfo, Latency, Measurement, ProcessSamples
+from edgezoo.plan import Plan
 from edgezoo.report import ArtifactEntry, QuantizationFacts, ReportData
 from edgezoo.types import FORMATS, Artifact, Comparison, Format, GalleryPhoto, Origin, Prediction
 

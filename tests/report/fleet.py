@@ -12,19 +12,17 @@ from typing import Any
 
 from edgezoo.devices.failures import ADVICE
 from edgezoo.measurement import (
-    Accelerator,
     Aggregates,
     Cluster,
     Conditions,
     DeviceInfo,
     Latency,
     Measurement,
-    Plan,
     ProcessSamples,
     Provenance,
-    ReferenceSetting,
     Throughput,
 )
+from edgezoo.plan import Accelerator, Plan, ReferenceSetting
 from edgezoo.report import ArtifactEntry, ReportData
 from edgezoo.types import Artifact, Comparison, Origin
 

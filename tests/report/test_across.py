@@ -8,7 +8,8 @@ from functools import cache
 
 import pytest
 
-from edgezoo.measurement import Latency, Measurement, Plan, ReferenceSetting
+from edgezoo.measurement import Latency, Measurement
+from edgezoo.plan import Plan, ReferenceSetting
 from edgezoo.report import ReportData
 from edgezoo.report.across import all_themes
 from edgezoo.report.beside import beside_tables

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from edgezoo.measurement import Aggregates, Measurement, Plan, ProcessSamples
+from edgezoo.measurement import Aggregates, Measurement, ProcessSamples
+from edgezoo.plan import Plan
 from edgezoo.report.curve_plot import curve_of, curve_plot
 from edgezoo.report.grouping import Group, Setting, Timing
 

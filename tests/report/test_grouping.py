@@ -6,7 +6,8 @@ from typing import Any, get_args
 
 import pytest
 
-from edgezoo.measurement import Energy, Latency, Measurement, Plan, Provenance
+from edgezoo.measurement import Energy, Latency, Measurement, Provenance
+from edgezoo.plan import Plan
 from edgezoo.report import ArtifactEntry, ReportData
 from edgezoo.report.grouping import PROVENANCES, group_measurements
 from edgezoo.report.json_page import json_page

@@ -6,15 +6,8 @@ from typing import Any
 
 import pytest
 
-from edgezoo.measurement import (
-    DeviceInfo,
-    Execution,
-    Measurement,
-    Plan,
-    Precision,
-    ReferenceSetting,
-    Throughput,
-)
+from edgezoo.measurement import DeviceInfo, Measurement, Throughput
+from edgezoo.plan import Execution, Plan, Precision, ReferenceSetting
 from edgezoo.report import ReportData
 from edgezoo.report.grouping import group_measurements
 from edgezoo.report.markdown import markdown_page

@@ -12,7 +12,8 @@ from edgezoo.devices.failures import FAILURE_CLASSES
 from edgezoo.devices.simphone import SimulatedPhone
 from edgezoo.devices.simphone.faults import SITUATIONS, ProgramFault
 from edgezoo.errors import BenchmarkError
-from edgezoo.measurement import Measurement, Plan
+from edgezoo.measurement import Measurement
+from edgezoo.plan import Plan
 
 # What is set for a moment and taken back; None stands for an action of the phone.
 SETTINGS: Mapping[str, Mapping[str, Any]] = {

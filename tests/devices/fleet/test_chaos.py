@@ -16,7 +16,8 @@ from edgezoo.devices.simphone.fleet import Fleet
 from edgezoo.devices.stations.choose import chosen_stations
 from edgezoo.devices.stations.device import OF_THE_DEVICE, Patience
 from edgezoo.devices.subjects import read_subjects
-from edgezoo.measurement import Gate, Measurement, Plan
+from edgezoo.measurement import Measurement
+from edgezoo.plan import Gate, Plan
 from tests.devices.benching import left_on, processes_of, running
 from tests.devices.fleet.chaos import Chaos, check
 

@@ -21,7 +21,8 @@ from edgezoo.devices.stations.choose import chosen_stations
 from edgezoo.devices.stations.device import held
 from edgezoo.devices.transports.adb import AdbTransport
 from edgezoo.errors import UsageError
-from edgezoo.measurement import Gate, Measurement, Plan
+from edgezoo.measurement import Measurement
+from edgezoo.plan import Gate, Plan
 from tests.devices.benching import Bench, left_on, measured, only, processes_of, refused, running
 
 ROOT = Path(__file__).parents[3]

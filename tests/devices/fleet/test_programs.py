@@ -14,7 +14,7 @@ from edgezoo.devices.failures import FailureClass
 from edgezoo.devices.simphone import SimulatedPhone
 from edgezoo.devices.simphone.faults import SITUATIONS, Ending, ProgramFault
 from edgezoo.errors import UsageError
-from edgezoo.measurement import Gate
+from edgezoo.plan import Gate
 from tests.devices.benching import Bench, left_on, measured, only, processes_of, refused
 from tests.devices.fleet.conftest import LOGS, Replay
 

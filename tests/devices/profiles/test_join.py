@@ -11,7 +11,8 @@ from edgezoo.devices.profiles.nodes import FileNode, read_nodes
 from edgezoo.devices.runners.benchmark_profile import parse_profiles
 from edgezoo.devices.runners.child import Request
 from edgezoo.devices.runners.results import profile_of
-from edgezoo.measurement import OpTime, Plan, Profile
+from edgezoo.measurement import OpTime, Profile
+from edgezoo.plan import Plan
 from edgezoo.types import SUFFIXES, Format
 
 FORMAT_OF: dict[str, Format] = {suffix: name for name, suffix in SUFFIXES.items()}

@@ -14,7 +14,7 @@ from edgezoo.devices.runners.benchmark_flags import (
     request_for,
 )
 from edgezoo.errors import BenchmarkError, UsageError
-from edgezoo.measurement import Plan
+from edgezoo.plan import Plan
 
 USAGE = (Path(__file__).parent / "logs" / "usage.txt").read_bytes()
 FLAGS = parse_usage(USAGE)

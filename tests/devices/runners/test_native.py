@@ -33,7 +33,7 @@ from edgezoo.devices.runners.native_report import (
     parse_native_report,
 )
 from edgezoo.devices.runners.table import RUNNERS
-from edgezoo.measurement import Plan
+from edgezoo.plan import Plan
 from edgezoo.types import FORMATS, SUFFIXES, Format
 
 Run = Callable[..., Ended]

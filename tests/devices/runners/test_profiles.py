@@ -12,7 +12,7 @@ from edgezoo.devices.runners.litert_profile import Event, averaged
 from edgezoo.devices.runners.onnxruntime_profile import read_trace
 from edgezoo.devices.runners.quiet import quieter_half
 from edgezoo.devices.runners.session import RunnerError
-from edgezoo.measurement import Plan
+from edgezoo.plan import Plan
 from edgezoo.types import FORMATS, SUFFIXES, Format
 
 INVOKE = Event(1, "Invoke", 100)

@@ -42,7 +42,7 @@ from edgezoo.devices.transports.adb import AdbTransport
 from edgezoo.devices.transports.files import pull, push
 from edgezoo.devices.transports.transport import Completed
 from edgezoo.errors import BenchmarkError, UsageError
-from edgezoo.measurement import Plan
+from edgezoo.plan import Plan
 from edgezoo.types import FORMATS, SUFFIXES, Format
 from tests.devices.simphone.conftest import Adb, wait_until
 
