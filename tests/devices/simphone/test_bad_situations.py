@@ -136,7 +136,9 @@ def test_link_lost_in_push(adb: Adb, phone: SimulatedPhone, old: bool, blob: Pat
     done = adb("-s", phone.serial, "push", blob, FOLDER)
     message = "couldn't read from device" if old else "failed to read copy response: EOF"
     assert done.code == 1 and message in done.all
-    assert 0 < (phone.tree.root / "data/local/tmp/blob").stat().st_size < 2_000_000
+    arrived = phone.tree.root / "data/local/tmp/blob"
+    wait_until(lambda: arrived.stat().st_size > 0)  # the phone may still be writing
+    assert arrived.stat().st_size < 2_000_000
     wait_until(lambda: is_plugged(adb, phone))  # it comes back by itself
     assert adb("-s", phone.serial, "push", blob, FOLDER).code == 0
 
