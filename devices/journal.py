@@ -43,7 +43,7 @@ def job_key(
     measured twice.
     """
     parts = (
-        subject.sha256 + subject.data_sha256,
+        subject.contents,
         occurrence,
         device.serial,
         device.name,

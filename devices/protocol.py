@@ -146,17 +146,13 @@ def _begin(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     courses: list[Course] = []
     for subject, plan in work:
-        same = [c for c in courses if _is_same(c.subject, subject) and c.plan == plan]
+        same = [c for c in courses if (c.subject.contents, c.plan) == (subject.contents, plan)]
         runner = station.runner(subject.format)
         key = job_key(subject, len(same), station.device, runner, plan)
         job = journal.begin(key, now)
         reports, earlier = tuple(job.reports[: plan.processes]), journal.measurement(job)
         courses.append(Course(subject, plan, key, job.started_at, reports, earlier))
     return courses
-
-
-def _is_same(first: Subject, second: Subject) -> bool:
-    return (first.sha256, first.data_sha256) == (second.sha256, second.data_sha256)
 
 
 def _finish(station: Station, course: Course, journal: Journal) -> Measurement:

@@ -37,6 +37,11 @@ class Subject:
     data_sha256: str = ""
 
     @property
+    def contents(self) -> str:
+        """What tells it from every other subject: both hashes."""
+        return self.sha256 + self.data_sha256
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """The absolute paths of the file and of its weights, where they lie beside it."""
         path = self.path.absolute()

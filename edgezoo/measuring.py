@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 
 HOST, IOS = "host", "ios"
-# On a virtual machine with busy neighbours: half of its state is gone after 4 s, all of it after 15 s,
-# and what comes and goes within a second is averaged out (benchmarks/README.md).
+# What comes and goes within a second is averaged out, what lasts for seconds is met in several states
+# (benchmarks/README.md).
 HOST_PLAN = Plan(min_seconds=1.0, spread_s=40.0)
 
 

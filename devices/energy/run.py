@@ -7,14 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgezoo.devices.energy.gauge import Reading, parse_readings
-from edgezoo.devices.energy.power import GaugeProblem
-from edgezoo.devices.energy.statistics import energy_of
+from edgezoo.devices.energy.power import FEWEST_READINGS, GaugeProblem
+from edgezoo.devices.energy.statistics import SETTLE_S, energy_of
+from edgezoo.devices.energy.take import INTERVAL_S
 from edgezoo.devices.outcome import Report
 from edgezoo.measurement import Measurement, ProcessSamples
 from edgezoo.plan import Plan
 
-# A gauge's average needs 5 s to settle, then 20 readings, 4 a second; less tells nothing.
-SHORTEST_ENERGY_S = 12.0
+# A gauge's average has to settle before the readings that count; starting the sampler takes a moment.
+SHORTEST_ENERGY_S = SETTLE_S + FEWEST_READINGS * INTERVAL_S + 2.0
 
 if TYPE_CHECKING:
     from edgezoo.devices.stations.station import Station

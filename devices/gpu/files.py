@@ -24,7 +24,7 @@ from edgezoo.devices.runners.onnxruntime import (
     PROVIDER,
     runtime_errors,
 )
-from edgezoo.devices.runners.session import InputInfo, RunnerError, failed_allocation
+from edgezoo.devices.runners.session import InputInfo, RunnerError, runner_error
 from edgezoo.plan import Plan, ReferenceSetting
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def reference_run(path: Path, setting: ReferenceSetting, plan: Plan) -> tuple[Te
     try:
         return inputs, tuple(session.run(None, given))
     except runtime_errors() as error:
-        raise _runner_error("run_error", error) from error
+        raise runner_error("run_error", error) from error
 
 
 def make_runnable(
@@ -107,7 +107,7 @@ def make_runnable(
         try:
             session.run_with_iobinding(binding, run_options)
         except runtime_errors() as error:
-            raise _runner_error("run_error", error) from error
+            raise runner_error("run_error", error) from error
 
     def outputs() -> Tensors:
         stopwatch.time_ms(run)  # and waits for it
@@ -157,7 +157,7 @@ def _session(
     except runtime_errors() as error:
         if strict and "fallback" in str(error).lower():
             raise _fallback(provider, str(error)) from error
-        raise _runner_error("load_error", error) from error
+        raise runner_error("load_error", error) from error
 
 
 def _fallback(provider: str, message: str) -> RunnerError:
@@ -187,8 +187,3 @@ def _input(value: Any, batch: int) -> InputInfo:  # Any: onnxruntime has no type
         message = f"its input is {shown}, not of batch {batch}; convert it with such an --input"
         raise RunnerError("unsupported_setting", message)
     return InputInfo(value.name, (batch, *others), np.dtype(dtype))
-
-
-def _runner_error(failure_class: Any, error: Exception) -> RunnerError:
-    text = str(error)
-    return RunnerError("out_of_memory" if failed_allocation(text) else failure_class, text)

@@ -10,14 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgezoo.devices.failures import FailureClass
 from edgezoo.devices.runners.litert_profile import profile
 from edgezoo.devices.runners.session import (
     InputInfo,
     Runner,
-    RunnerError,
     Session,
-    failed_allocation,
+    runner_error,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +43,7 @@ def open_session(path: Path, plan: Plan) -> Session:
         )
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        raise _runner_error("load_error", error) from error
+        raise runner_error("load_error", error) from error
     inputs = interpreter.get_input_details()
     outputs = interpreter.get_output_details()
 
@@ -57,7 +55,7 @@ def open_session(path: Path, plan: Plan) -> Session:
         try:
             interpreter.invoke()
         except (ValueError, RuntimeError) as error:
-            raise _runner_error("run_error", error) from error
+            raise runner_error("run_error", error) from error
 
     return Session(
         inputs=tuple(
@@ -100,11 +98,6 @@ def delegated(nodes: Sequence[Mapping[str, Any]], xnnpack: bool = True) -> dict[
         "total_ops": len(operators),
         "remaining_ops": sorted(left),
     }
-
-
-def _runner_error(failure_class: FailureClass, error: Exception) -> RunnerError:
-    text = str(error)
-    return RunnerError("out_of_memory" if failed_allocation(text) else failure_class, text)
 
 
 LITERT = Runner(

@@ -11,14 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from edgezoo.devices.failures import FailureClass
 from edgezoo.devices.runners.inputs import random_inputs
 from edgezoo.devices.runners.session import (
     InputInfo,
     Runner,
     RunnerError,
     Session,
-    failed_allocation,
+    runner_error,
 )
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def _load(path: Path, plan: Plan, trace: Path | None = None) -> InferenceSession
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=[PROVIDER])
     except runtime_errors() as error:
-        raise _runner_error("load_error", error) from error
+        raise runner_error("load_error", error) from error
 
 
 def _bound(session: InferenceSession) -> Session:
@@ -101,7 +100,7 @@ def _bound(session: InferenceSession) -> Session:
         try:
             session.run_with_iobinding(binding)
         except runtime_errors() as error:
-            raise _runner_error("run_error", error) from error
+            raise runner_error("run_error", error) from error
 
     return Session(
         inputs=inputs,
@@ -131,11 +130,6 @@ def runtime_errors() -> tuple[type[Exception], ...]:
 
     found = (item for item in vars(state).values() if isinstance(item, type))
     return (*(item for item in found if issubclass(item, Exception)), RuntimeError, ValueError)
-
-
-def _runner_error(failure_class: FailureClass, error: Exception) -> RunnerError:
-    text = str(error)
-    return RunnerError("out_of_memory" if failed_allocation(text) else failure_class, text)
 
 
 ONNXRUNTIME = Runner(

@@ -79,6 +79,12 @@ class Runner:
     profile: Callable[[Path, Plan], Profile]
 
 
+def runner_error(failure_class: FailureClass, error: Exception) -> RunnerError:
+    """Return what a runtime raised as a failure: of memory where its words say so."""
+    text = str(error)
+    return RunnerError("out_of_memory" if failed_allocation(text) else failure_class, text)
+
+
 def failed_allocation(message: str) -> bool:
     """Return whether a runtime's message means that memory ran out, on the host or on a GPU."""
     return any(words in message for words in OUT_OF_MEMORY)
